@@ -1,0 +1,220 @@
+#include "outhook/store/database.h"
+
+#include "outhook/base/memory.h"
+#include "outhook/store/migration.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    DATABASE_FILE_MODE = 0660, /* the group may enqueue; SQLite itself never makes a file so */
+    DATABASE_PEOPLE_WAIT_MS = 10000,
+};
+
+int database_error(struct database *database, int code, const char *doing, struct error *error) {
+    const char *path = database->path;
+    switch (code & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return error_set(error, ERROR_BUSY, "can't %s: another process holds a lock on %s", doing,
+                         path);
+    case SQLITE_FULL:
+        return error_set(error, ERROR_FULL, "can't %s: no space left for %s", doing, path);
+    case SQLITE_NOTADB:
+        return error_set(error, ERROR_DAMAGED, "%s is not an SQLite database", path);
+    case SQLITE_CORRUPT:
+        return error_set(error, ERROR_DAMAGED,
+                         "can't %s: %s is damaged (%s); stop outhookd, keep a copy, and restore a "
+                         "backup or use sqlite3's .recover",
+                         doing, path, sqlite3_errmsg(database->handle));
+    case SQLITE_READONLY:
+        return error_set(error, ERROR_FAILED,
+                         "can't %s: no permission to write %s and its -wal and -shm files; they "
+                         "must be writable for the user or group that runs this",
+                         doing, path);
+    case SQLITE_CONSTRAINT:
+        return error_set(error, ERROR_USAGE, "%s", sqlite3_errmsg(database->handle));
+    case SQLITE_IOERR:
+        return error_set(error, ERROR_FAILED, "can't %s: input/output error on %s (%s)", doing,
+                         path, strerror(sqlite3_system_errno(database->handle)));
+    default:
+        return error_set(error, ERROR_FAILED, "can't %s: %s (%s)", doing,
+                         database->handle ? sqlite3_errmsg(database->handle) : sqlite3_errstr(code),
+                         path);
+    }
+}
+
+int database_run(struct database *database, const char *sql, struct error *error) {
+    int code = sqlite3_exec(database->handle, sql, NULL, NULL, NULL);
+    return code ? database_error(database, code, "use the database", error) : 0;
+}
+
+int database_integer(struct database *database, const char *sql, int64_t *value,
+                     struct error *error) {
+    sqlite3_stmt *statement;
+    int r = database_prepare(database, &statement, sql, error);
+    if (r)
+        return r;
+
+    int code = sqlite3_step(statement);
+    if (code == SQLITE_ROW && sqlite3_column_type(statement, 0) != SQLITE_NULL)
+        *value = sqlite3_column_int64(statement, 0);
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        r = database_error(database, code, "read the database", error);
+    sqlite3_finalize(statement);
+    return r;
+}
+
+int database_prepare(struct database *database, sqlite3_stmt **statement, const char *sql,
+                     struct error *error) {
+    int code = sqlite3_prepare_v3(database->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, statement,
+                                  NULL);
+    return code ? database_error(database, code, "read the database's schema", error) : 0;
+}
+
+char *database_text(sqlite3_stmt *statement, int column) {
+    return memory_copy_string((const char *)sqlite3_column_text(statement, column));
+}
+
+void database_bind_text(sqlite3_stmt *statement, int parameter, const char *text) {
+    if (text)
+        sqlite3_bind_text(statement, parameter, text, -1, SQLITE_STATIC);
+    else
+        sqlite3_bind_null(statement, parameter);
+}
+
+/* Makes an empty file before SQLite does, which would not make it group-writable. Once SQLite has the
+ * database open, nothing else in this process may open it: closing it would drop SQLite's locks. */
+static int database_create_file(const char *path, struct error *error) {
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, DATABASE_FILE_MODE);
+    if (fd < 0 && errno == EEXIST)
+        return 0;
+    if (fd < 0)
+        return error_set(error, ERROR_FAILED, "can't create %s: %s", path, strerror(errno));
+    if (fchmod(fd, DATABASE_FILE_MODE) < 0) {
+        int r = error_set(error, ERROR_FAILED, "can't make %s group-writable: %s", path,
+                          strerror(errno));
+        close(fd);
+        return r;
+    }
+    close(fd);
+    return 0;
+}
+
+/* Says which group would open the door. */
+static int database_refuse_permission(const char *path, struct error *error) {
+    struct stat status;
+    struct group *group = stat(path, &status) == 0 ? getgrgid(status.st_gid) : NULL;
+    return error_set(error, ERROR_FAILED,
+                     "no permission to use %s: run this as a member of the group %s", path,
+                     group ? group->gr_name : "that owns its directory");
+}
+
+/* An -wal or -shm that somebody without write permission left behind locks its owner out too. */
+static int database_check_companions(const char *path, struct error *error) {
+    static const char *const endings[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        char *file;
+        if (asprintf(&file, "%s%s", path, endings[i]) < 0)
+            abort();
+        int r = 0;
+        if (access(file, R_OK | W_OK) < 0 && errno == EACCES)
+            r = database_refuse_permission(file, error);
+        free(file);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+static int database_open_handle(struct database *database, struct error *error) {
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int code = sqlite3_open_v2(database->path, &database->handle, flags, NULL);
+    if (!code)
+        return 0;
+    if (access(database->path, F_OK) < 0 && errno == ENOENT)
+        return error_set(error, ERROR_FAILED,
+                         "there is no database %s: start outhookd, or run outhook migrate "
+                         "--database %s",
+                         database->path, database->path);
+    return database_error(database, code, "open the database", error);
+}
+
+/* What holds for every connection of ours: only the daemon's store checkpoints (SQLite before 3.51.3
+ * can lose commits when two do), and the schema is not trusted to call anything dangerous. */
+static int database_configure(struct database *database, int64_t cache_bytes,
+                              struct error *error) {
+    sqlite3 *handle = database->handle;
+    sqlite3_busy_timeout(handle, DATABASE_PEOPLE_WAIT_MS);
+    sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(handle, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
+    sqlite3_db_config(handle, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
+
+    char pragmas[160];
+    snprintf(pragmas, sizeof pragmas, "PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY;");
+    int r = database_run(database, pragmas, error);
+    if (!r && cache_bytes) {
+        snprintf(pragmas, sizeof pragmas, "PRAGMA cache_size = -%" PRId64, cache_bytes / 1024);
+        r = database_run(database, pragmas, error);
+    }
+    if (!r && database->role == DATABASE_READER)
+        r = database_run(database, "PRAGMA query_only = 1", error);
+    return r;
+}
+
+/* WAL is a property of the file; auto_vacuum can be chosen only before the first table exists. */
+static int database_prepare_file(struct database *database, struct error *error) {
+    int64_t objects = 0;
+    int r = database_integer(database, "SELECT count(*) FROM sqlite_schema", &objects, error);
+    if (!r && !objects)
+        r = database_run(database, "PRAGMA auto_vacuum = INCREMENTAL", error);
+    if (!r)
+        r = migration_apply(database, NULL, error);
+    if (!r)
+        r = database_run(database, "PRAGMA journal_mode = WAL", error);
+    return r;
+}
+
+/* The daemon writes outcomes only; losing the last of them at power loss repeats deliveries and drops
+ * none, so NORMAL is enough. Its writes are precise, so the guards for people are switched off. */
+static int database_become_daemon(struct database *database, struct error *error) {
+    sqlite3_db_config(database->handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    sqlite3_busy_timeout(database->handle, 0);
+    return database_run(database, "PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF;",
+                        error);
+}
+
+int database_open(struct database *database, const char *path, enum database_role role,
+                  int64_t cache_bytes, struct error *error) {
+    *database = (struct database){.path = memory_copy_string(path), .role = role};
+
+    int r = 0;
+    if (role != DATABASE_READER)
+        r = database_create_file(path, error);
+    if (!r)
+        r = database_check_companions(path, error);
+    if (!r)
+        r = database_open_handle(database, error);
+    if (!r)
+        r = database_configure(database, cache_bytes, error);
+    if (!r)
+        r = role == DATABASE_READER ? migration_check(database, error)
+                                    : database_prepare_file(database, error);
+    if (!r && role == DATABASE_DAEMON)
+        r = database_become_daemon(database, error);
+    if (r)
+        database_close(database);
+    return r;
+}
+
+void database_close(struct database *database) {
+    sqlite3_close(database->handle);
+    free(database->path);
+    *database = (struct database){0};
+}

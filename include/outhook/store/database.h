@@ -1,0 +1,62 @@
+#ifndef OUTHOOK_STORE_DATABASE_H
+#define OUTHOOK_STORE_DATABASE_H
+
+/*
+ * One connection to the database, set up the way outhook needs it, with errors as sentences.
+ *
+ * A connection belongs to one thread. Statements are prepared once and kept by the module that uses
+ * them. Only files in store/ see the SQLite types behind this.
+ */
+
+#include "outhook/base/error.h"
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Who opens: it decides what the connection may do and how it waits for locks. */
+enum database_role {
+    DATABASE_DAEMON,   /* creates and migrates; writes with the triggers off; waits in its own way */
+    DATABASE_OPERATOR, /* creates and migrates; writes as people do, triggers on; waits 10 s */
+    DATABASE_READER,   /* reads an existing, current database; waits 10 s */
+};
+
+struct database {
+    sqlite3 *handle; /* NULL while closed */
+    char *path;      /* as given */
+    enum database_role role;
+};
+
+/* Opens `path`, creating the file (group-writable, whatever the umask) and applying migrations when the
+ * role allows it, and refuses with a sentence what is no database of ours, or a newer one.
+ * `cache_bytes` bounds the page cache; 0 leaves SQLite's default. Closed with database_close().
+ * Returns 0, or an error kind. */
+int database_open(struct database *database, const char *path, enum database_role role,
+                  int64_t cache_bytes, struct error *error) must_check;
+
+/* Closes; harmless when closed. Every statement must have been finalized. */
+void database_close(struct database *database);
+
+/* Runs one or more statements that return nothing. */
+int database_run(struct database *database, const char *sql, struct error *error) must_check;
+
+/* Runs a query that gives one integer; *value keeps what it was when there is no row or a NULL. */
+int database_integer(struct database *database, const char *sql, int64_t *value,
+                     struct error *error) must_check;
+
+/* Prepares a statement to keep. Its owner frees it with sqlite3_finalize(). */
+int database_prepare(struct database *database, sqlite3_stmt **statement, const char *sql,
+                     struct error *error) must_check;
+
+/* Turns a failed call's result code into a sentence and an error kind:
+ * SQLITE_BUSY to ERROR_BUSY, SQLITE_FULL to ERROR_FULL, SQLITE_CORRUPT and SQLITE_NOTADB to
+ * ERROR_DAMAGED, all else to ERROR_FAILED. `doing` says what was tried: "read the queue". */
+int database_error(struct database *database, int code, const char *doing, struct error *error);
+
+/* A text column's copy, freed with free(), or NULL. */
+char *database_text(sqlite3_stmt *statement, int column);
+
+/* Binds a text, or NULL for NULL. The text must live until the statement is reset. */
+void database_bind_text(sqlite3_stmt *statement, int parameter, const char *text);
+
+#endif
