@@ -12,7 +12,7 @@
 #include <errno.h>
 
 #define must_check __attribute__((warn_unused_result))
-#define printf_like(format, first) __attribute__((format(printf, format, first)))
+#define printf_like(text, first) __attribute__((format(printf, text, first)))
 
 enum error_kind {
     ERROR_USAGE = -1,    /* the person asked for something that can't be: exit 2 */
