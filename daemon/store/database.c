@@ -1,7 +1,6 @@
 #include "outhook/store/database.h"
 
 #include "outhook/base/memory.h"
-#include "outhook/store/migration.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -87,6 +86,10 @@ void database_bind_text(sqlite3_stmt *statement, int parameter, const char *text
         sqlite3_bind_text(statement, parameter, text, -1, SQLITE_STATIC);
     else
         sqlite3_bind_null(statement, parameter);
+}
+
+static bool role_creates(enum database_role role) {
+    return role == DATABASE_DAEMON || role == DATABASE_OPERATOR;
 }
 
 /* Makes an empty file before SQLite does, which would not make it group-writable. Once SQLite has the
@@ -175,7 +178,7 @@ static int database_prepare_file(struct database *database, struct error *error)
     if (!r && !objects)
         r = database_run(database, "PRAGMA auto_vacuum = INCREMENTAL", error);
     if (!r)
-        r = migration_apply(database, NULL, error);
+        r = migration_apply(database, &database->migrated, error);
     if (!r)
         r = database_run(database, "PRAGMA journal_mode = WAL", error);
     return r;
@@ -195,7 +198,7 @@ int database_open(struct database *database, const char *path, enum database_rol
     *database = (struct database){.path = memory_copy_string(path), .role = role};
 
     int r = 0;
-    if (role != DATABASE_READER)
+    if (role_creates(role))
         r = database_create_file(path, error);
     if (!r)
         r = database_check_companions(path, error);
@@ -204,8 +207,8 @@ int database_open(struct database *database, const char *path, enum database_rol
     if (!r)
         r = database_configure(database, cache_bytes, error);
     if (!r)
-        r = role == DATABASE_READER ? migration_check(database, error)
-                                    : database_prepare_file(database, error);
+        r = role_creates(role) ? database_prepare_file(database, error)
+                               : migration_check(database, error);
     if (!r && role == DATABASE_DAEMON)
         r = database_become_daemon(database, error);
     if (r)

@@ -9,6 +9,7 @@
  */
 
 #include "outhook/base/error.h"
+#include "outhook/store/migration.h"
 
 #include <sqlite3.h>
 #include <stdbool.h>
@@ -18,6 +19,7 @@
 enum database_role {
     DATABASE_DAEMON,   /* creates and migrates; writes with the triggers off; waits in its own way */
     DATABASE_OPERATOR, /* creates and migrates; writes as people do, triggers on; waits 10 s */
+    DATABASE_PERSON,   /* writes likewise, to an existing, current database only; waits 10 s */
     DATABASE_READER,   /* reads an existing, current database; waits 10 s */
 };
 
@@ -25,6 +27,7 @@ struct database {
     sqlite3 *handle; /* NULL while closed */
     char *path;      /* as given */
     enum database_role role;
+    struct migration_result migrated; /* what opening it found and did, when the role migrates */
 };
 
 /* Opens `path`, creating the file (group-writable, whatever the umask) and applying migrations when the
