@@ -1,0 +1,354 @@
+#include "outhook/delivery/signature.h"
+
+#include "outhook/delivery/header.h"
+
+#include <inttypes.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
+#include <pthread.h>
+#include <string.h>
+
+enum {
+    MAC_BYTES = 32,
+    ED25519_KEY_BYTES = 32,
+    ED25519_SIGNATURE_BYTES = 64,
+    KEY_BYTES_MAX = (SECRET_LENGTH_MAX + 3) / 4 * 3,
+};
+
+/* What follows "whsec_" or "whsk_", decoded. Wiped by whoever has it. */
+struct standard_key {
+    bool ed25519; /* then `bytes` are a seed and its public key */
+    size_t length;
+    unsigned char bytes[KEY_BYTES_MAX];
+};
+
+/* ---- words ----------------------------------------------------------------------------------- */
+
+static const char *const signing_words[] = {
+#define SIGNING_WORD(constant, word) [SIGNING_##constant] = word,
+    SIGNINGS(SIGNING_WORD)
+#undef SIGNING_WORD
+};
+
+enum { SIGNING_COUNT = sizeof signing_words / sizeof *signing_words };
+
+bool signing_parse(const char *word, enum signing *signing) {
+    for (int i = 0; i < SIGNING_COUNT; i++)
+        if (!strcmp(word, signing_words[i])) {
+            *signing = (enum signing)i;
+            return true;
+        }
+    return false;
+}
+
+const char *signing_name(enum signing signing) {
+    return signing_words[signing];
+}
+
+/* ---- libcrypto ------------------------------------------------------------------------------- */
+
+static pthread_once_t hmac_once = PTHREAD_ONCE_INIT;
+static EVP_MAC_CTX *hmac_template; /* HMAC-SHA256 without a key; looking it up by name is slow */
+
+static void hmac_prepare(void) {
+    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    EVP_MAC_CTX *context = mac ? EVP_MAC_CTX_new(mac) : NULL;
+    char digest[] = "SHA256";
+    OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    if (context && EVP_MAC_CTX_set_params(context, parameters) == 1)
+        hmac_template = context;
+    else
+        EVP_MAC_CTX_free(context);
+    EVP_MAC_free(mac);
+}
+
+static int crypto_failed(struct error *error, const char *what) {
+    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+    /* What is left in the thread's queue would be taken for the next TLS call's error. */
+    ERR_clear_error();
+    return error_set(error, ERROR_FAILED, "libcrypto can't make %s: %s", what,
+                     reason ? reason : "no reason given");
+}
+
+/* HMAC-SHA256 (RFC 2104) of `prefix` and the body. */
+static int hmac_sha256(const void *key, size_t key_bytes, const char *prefix,
+                       const struct signature_input *input, unsigned char mac[MAC_BYTES],
+                       struct error *error) {
+    pthread_once(&hmac_once, hmac_prepare);
+    EVP_MAC_CTX *context = hmac_template ? EVP_MAC_CTX_dup(hmac_template) : NULL;
+    size_t length = 0;
+    bool made = context && EVP_MAC_init(context, key, key_bytes, NULL) == 1 &&
+                EVP_MAC_update(context, (const unsigned char *)prefix, strlen(prefix)) == 1 &&
+                EVP_MAC_update(context, input->body, input->body_bytes) == 1 &&
+                EVP_MAC_final(context, mac, &length, MAC_BYTES) == 1 && length == MAC_BYTES;
+    EVP_MAC_CTX_free(context);
+    return made ? 0 : crypto_failed(error, "an HMAC-SHA256");
+}
+
+/* The private key, or NULL when the public half isn't its own: a receiver that holds that one could
+ * never verify. */
+static EVP_PKEY *ed25519_private(const struct standard_key *key) {
+    unsigned char public[ED25519_KEY_BYTES];
+    size_t length = sizeof public;
+    EVP_PKEY *private =
+        EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, key->bytes, ED25519_KEY_BYTES);
+    if (private && EVP_PKEY_get_raw_public_key(private, public, &length) == 1 &&
+        !memcmp(public, key->bytes + ED25519_KEY_BYTES, sizeof public))
+        return private;
+    EVP_PKEY_free(private);
+    return NULL;
+}
+
+/* Ed25519 (RFC 8032) reads its message twice, so that needs it in one piece. */
+static int ed25519_sign(const struct standard_key *key, const char *prefix,
+                        const struct signature_input *input,
+                        unsigned char signature[ED25519_SIGNATURE_BYTES], struct error *error) {
+    struct buffer message = {0};
+    buffer_append(&message, prefix, strlen(prefix));
+    buffer_append(&message, input->body, input->body_bytes);
+
+    EVP_PKEY *private = ed25519_private(key);
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    size_t length = ED25519_SIGNATURE_BYTES;
+    bool made = private && context && EVP_DigestSignInit(context, NULL, NULL, NULL, private) == 1 &&
+                EVP_DigestSign(context, signature, &length, (const unsigned char *)message.data,
+                               message.length) == 1 &&
+                length == ED25519_SIGNATURE_BYTES;
+    EVP_MD_CTX_free(context);
+    EVP_PKEY_free(private);
+    buffer_free(&message);
+    return made ? 0 : crypto_failed(error, "an ed25519 signature");
+}
+
+/* ---- secrets --------------------------------------------------------------------------------- */
+
+/* Decodes base64 (RFC 4648, 4) of at most SECRET_LENGTH_MAX characters, padded or not; false for
+ * anything else. EVP_DecodeBlock() alone would take blanks and stray "=" as well. */
+static bool base64_decode(const char *text, unsigned char bytes[KEY_BYTES_MAX], size_t *length) {
+    size_t digits = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                 "0123456789+/");
+    size_t padding = (4 - digits % 4) % 4, given = strspn(text + digits, "=");
+    if (digits > SECRET_LENGTH_MAX || padding == 3 || text[digits + given] ||
+        (given && given != padding))
+        return false;
+
+    char padded[KEY_BYTES_MAX / 3 * 4 + 1];
+    memcpy(padded, text, digits);
+    memset(padded + digits, '=', padding);
+    int decoded = EVP_DecodeBlock(bytes, (const unsigned char *)padded, (int)(digits + padding));
+    OPENSSL_cleanse(padded, sizeof padded);
+    if (decoded < 0)
+        return false;
+    *length = (size_t)decoded - padding;
+    return true;
+}
+
+static const char *after_prefix(const char *text, const char *prefix) {
+    size_t length = strlen(prefix);
+    return strncmp(text, prefix, length) ? NULL : text + length;
+}
+
+static int ed25519_key_check(const struct standard_key *key, struct error *error) {
+    EVP_PKEY *private = key->length == 2 * ED25519_KEY_BYTES ? ed25519_private(key) : NULL;
+    if (!private) {
+        ERR_clear_error();
+        return error_set(error, ERROR_USAGE,
+                         "the secret is no ed25519 key: after whsk_ come 64 bytes in base64, the "
+                         "seed and the public key that belongs to it");
+    }
+    EVP_PKEY_free(private);
+    return 0;
+}
+
+static int standard_key_read(const char *secret, struct standard_key *key, struct error *error) {
+    const char *hmac = after_prefix(secret, "whsec_"), *ed25519 = after_prefix(secret, "whsk_");
+    *key = (struct standard_key){.ed25519 = ed25519 != NULL};
+    if (after_prefix(secret, "whpk_"))
+        return error_set(
+            error, ERROR_USAGE,
+            "the secret is a public key (whpk_), which can't sign: give the secret key "
+            "that belongs to it (whsk_)");
+    const char *text = hmac ? hmac : ed25519 ? ed25519 : secret;
+    if (!base64_decode(text, key->bytes, &key->length) || !key->length)
+        return error_set(error, ERROR_USAGE,
+                         "the secret is not base64: the standard format wants whsec_ and 24 to 64 "
+                         "random bytes in base64 after it");
+    return 0;
+}
+
+static int standard_secret_check(const char *secret, struct error *error) {
+    struct standard_key key;
+    int r = standard_key_read(secret, &key, error);
+    if (!r && key.ed25519)
+        r = ed25519_key_check(&key, error);
+    OPENSSL_cleanse(&key, sizeof key);
+    return r;
+}
+
+int signature_secret_check(enum signing signing, const char *secret, struct error *error) {
+    if (signing == SIGNING_NONE)
+        return 0;
+    size_t length = strnlen(secret, SECRET_LENGTH_MAX + 1);
+    if (!length || length > SECRET_LENGTH_MAX)
+        return error_set(error, ERROR_USAGE, "a secret has 1 to %d characters", SECRET_LENGTH_MAX);
+    return signing == SIGNING_STANDARD ? standard_secret_check(secret, error) : 0;
+}
+
+/* ---- signatures ------------------------------------------------------------------------------ */
+
+/* Appends base64 (RFC 4648, 4) of at most ED25519_SIGNATURE_BYTES. */
+static void append_base64(struct buffer *lines, const unsigned char *bytes, size_t length) {
+    unsigned char text[(ED25519_SIGNATURE_BYTES + 2) / 3 * 4 + 1];
+    int written = EVP_EncodeBlock(text, bytes, (int)length);
+    buffer_append(lines, text, (size_t)written);
+}
+
+static void append_hex(struct buffer *lines, const unsigned char *bytes, size_t length) {
+    for (size_t i = 0; i < length; i++)
+        buffer_print(lines, "%02x", bytes[i]);
+}
+
+static int append_standard_entry(struct buffer *lines, const char *secret, const char *prefix,
+                                 const struct signature_input *input, struct error *error) {
+    unsigned char signature[ED25519_SIGNATURE_BYTES];
+    struct standard_key key;
+    int r = standard_key_read(secret, &key, error);
+    if (!r && key.ed25519)
+        r = ed25519_sign(&key, prefix, input, signature, error);
+    else if (!r)
+        r = hmac_sha256(key.bytes, key.length, prefix, input, signature, error);
+    if (!r) {
+        buffer_print(lines, "%s,", key.ed25519 ? "v1a" : "v1");
+        append_base64(lines, signature, key.ed25519 ? ED25519_SIGNATURE_BYTES : MAC_BYTES);
+    }
+    OPENSSL_cleanse(&key, sizeof key);
+    return r;
+}
+
+static int append_standard(struct buffer *lines, const char *const *secrets, int secret_count,
+                           const struct signature_input *input, struct error *error) {
+    if (!secret_count)
+        return 0;
+    struct buffer prefix = {0};
+    buffer_print(&prefix, "%s.%" PRId64 ".", input->uid, input->timestamp_s);
+    buffer_print(lines, "webhook-signature:");
+    int r = 0;
+    for (int i = 0; !r && i < secret_count; i++) {
+        buffer_append(lines, " ", 1);
+        r = append_standard_entry(lines, secrets[i], buffer_text(&prefix), input, error);
+    }
+    buffer_append(lines, "\n", 1);
+    buffer_free(&prefix);
+    return r;
+}
+
+static int append_github(struct buffer *lines, const char *const *secrets, int secret_count,
+                         const struct signature_input *input, struct error *error) {
+    buffer_print(lines, "X-GitHub-Event: %s\nX-GitHub-Delivery: %s\n",
+                 input->type ? input->type : "webhook", input->uid);
+    if (!secret_count)
+        return 0;
+    unsigned char mac[MAC_BYTES];
+    int r = hmac_sha256(secrets[0], strlen(secrets[0]), "", input, mac, error);
+    if (r)
+        return r;
+    buffer_print(lines, "X-Hub-Signature-256: sha256=");
+    append_hex(lines, mac, sizeof mac);
+    buffer_append(lines, "\n", 1);
+    return 0;
+}
+
+static int append_stripe(struct buffer *lines, const char *const *secrets, int secret_count,
+                         const struct signature_input *input, struct error *error) {
+    if (!secret_count)
+        return 0;
+    struct buffer prefix = {0};
+    buffer_print(&prefix, "%" PRId64 ".", input->timestamp_s);
+    buffer_print(lines, "Stripe-Signature: t=%" PRId64, input->timestamp_s);
+    int r = 0;
+    for (int i = 0; !r && i < secret_count; i++) {
+        unsigned char mac[MAC_BYTES];
+        r = hmac_sha256(secrets[i], strlen(secrets[i]), buffer_text(&prefix), input, mac, error);
+        if (r)
+            break;
+        buffer_print(lines, ",v1=");
+        append_hex(lines, mac, sizeof mac);
+    }
+    buffer_append(lines, "\n", 1);
+    buffer_free(&prefix);
+    return r;
+}
+
+static int append_shopify(struct buffer *lines, const char *const *secrets, int secret_count,
+                          const struct signature_input *input, struct error *error) {
+    buffer_print(lines, "X-Shopify-Webhook-Id: %s\n", input->uid);
+    if (input->type)
+        buffer_print(lines, "X-Shopify-Topic: %s\n", input->type);
+    if (!secret_count)
+        return 0;
+    unsigned char mac[MAC_BYTES];
+    int r = hmac_sha256(secrets[0], strlen(secrets[0]), "", input, mac, error);
+    if (r)
+        return r;
+    buffer_print(lines, "X-Shopify-Hmac-Sha256: ");
+    append_base64(lines, mac, sizeof mac);
+    buffer_append(lines, "\n", 1);
+    return 0;
+}
+
+static int append_format(struct buffer *lines, enum signing signing, const char *const *secrets,
+                         int secret_count, const struct signature_input *input,
+                         struct error *error) {
+    switch (signing) {
+    case SIGNING_STANDARD:
+        return append_standard(lines, secrets, secret_count, input, error);
+    case SIGNING_GITHUB:
+        return append_github(lines, secrets, secret_count, input, error);
+    case SIGNING_STRIPE:
+        return append_stripe(lines, secrets, secret_count, input, error);
+    case SIGNING_SHOPIFY:
+        return append_shopify(lines, secrets, secret_count, input, error);
+    case SIGNING_NONE:
+        break;
+    }
+    return 0;
+}
+
+static int judge(enum signing signing, const char *const *secrets, int secret_count,
+                 const struct signature_input *input, struct error *error) {
+    if (!*input->uid || !header_value_valid(input->uid, strlen(input->uid)) ||
+        strchr(input->uid, '.'))
+        return error_set(error, ERROR_USAGE,
+                         "the uid is empty or has a dot or a control character");
+    if (input->type && !header_value_valid(input->type, strlen(input->type)))
+        return error_set(error, ERROR_USAGE, "the type has a control character");
+    for (int i = 0; i < secret_count; i++) {
+        int r = signature_secret_check(signing, secrets[i], error);
+        if (r)
+            return r;
+    }
+    return 0;
+}
+
+int signature_append(struct buffer *lines, enum signing signing, const char *const *secrets,
+                     int secret_count, const struct signature_input *input, struct error *error) {
+    int r = judge(signing, secrets, secret_count, input, error);
+    if (r)
+        return r;
+
+    size_t before = lines->length;
+    buffer_print(lines, "webhook-id: %s\nwebhook-timestamp: %" PRId64 "\n", input->uid,
+                 input->timestamp_s);
+    r = append_format(lines, signing, secrets, secret_count, input, error);
+    if (r) {
+        lines->length = before;
+        lines->data[before] = '\0';
+    }
+    return r;
+}
