@@ -91,37 +91,20 @@ static int hmac_sha256(const void *key, size_t key_bytes, const char *prefix,
     return made ? 0 : crypto_failed(error, "an HMAC-SHA256");
 }
 
-/* The private key, or NULL when the public half isn't its own: a receiver that holds that one could
- * never verify. */
-static EVP_PKEY *ed25519_private(const struct standard_key *key) {
-    unsigned char public[ED25519_KEY_BYTES];
-    size_t length = sizeof public;
-    EVP_PKEY *private =
-        EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, key->bytes, ED25519_KEY_BYTES);
-    if (private && EVP_PKEY_get_raw_public_key(private, public, &length) == 1 &&
-        !memcmp(public, key->bytes + ED25519_KEY_BYTES, sizeof public))
-        return private;
-    EVP_PKEY_free(private);
-    return NULL;
-}
-
 /* Ed25519 (RFC 8032) reads its message twice, so that needs it in one piece. */
-static int ed25519_sign(const struct standard_key *key, const char *prefix,
-                        const struct signature_input *input,
+static int ed25519_sign(EVP_PKEY *private, const char *prefix, const struct signature_input *input,
                         unsigned char signature[ED25519_SIGNATURE_BYTES], struct error *error) {
     struct buffer message = {0};
     buffer_append(&message, prefix, strlen(prefix));
     buffer_append(&message, input->body, input->body_bytes);
 
-    EVP_PKEY *private = ed25519_private(key);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     size_t length = ED25519_SIGNATURE_BYTES;
-    bool made = private && context && EVP_DigestSignInit(context, NULL, NULL, NULL, private) == 1 &&
+    bool made = context && EVP_DigestSignInit(context, NULL, NULL, NULL, private) == 1 &&
                 EVP_DigestSign(context, signature, &length, (const unsigned char *)message.data,
                                message.length) == 1 &&
                 length == ED25519_SIGNATURE_BYTES;
     EVP_MD_CTX_free(context);
-    EVP_PKEY_free(private);
     buffer_free(&message);
     return made ? 0 : crypto_failed(error, "an ed25519 signature");
 }
@@ -154,19 +137,14 @@ static const char *after_prefix(const char *text, const char *prefix) {
     return strncmp(text, prefix, length) ? NULL : text + length;
 }
 
-static int ed25519_key_check(const struct standard_key *key, struct error *error) {
-    EVP_PKEY *private = key->length == 2 * ED25519_KEY_BYTES ? ed25519_private(key) : NULL;
-    if (!private) {
-        ERR_clear_error();
-        return error_set(error, ERROR_USAGE,
-                         "the secret is no ed25519 key: after whsk_ come 64 bytes in base64, the "
-                         "seed and the public key that belongs to it");
-    }
-    EVP_PKEY_free(private);
-    return 0;
+static int secret_length_check(const char *secret, struct error *error) {
+    size_t length = strnlen(secret, SECRET_LENGTH_MAX + 1);
+    if (length && length <= SECRET_LENGTH_MAX)
+        return 0;
+    return error_set(error, ERROR_USAGE, "a secret has 1 to %d characters", SECRET_LENGTH_MAX);
 }
 
-static int standard_key_read(const char *secret, struct standard_key *key, struct error *error) {
+static int standard_key_read(struct standard_key *key, const char *secret, struct error *error) {
     const char *hmac = after_prefix(secret, "whsec_"), *ed25519 = after_prefix(secret, "whsk_");
     *key = (struct standard_key){.ed25519 = ed25519 != NULL};
     if (after_prefix(secret, "whpk_"))
@@ -174,6 +152,9 @@ static int standard_key_read(const char *secret, struct standard_key *key, struc
             error, ERROR_USAGE,
             "the secret is a public key (whpk_), which can't sign: give the secret key "
             "that belongs to it (whsk_)");
+    int r = secret_length_check(secret, error);
+    if (r)
+        return r;
     const char *text = hmac ? hmac : ed25519 ? ed25519 : secret;
     if (!base64_decode(text, key->bytes, &key->length) || !key->length)
         return error_set(error, ERROR_USAGE,
@@ -182,22 +163,50 @@ static int standard_key_read(const char *secret, struct standard_key *key, struc
     return 0;
 }
 
+/* The private key, freed by the caller. Its public half has to be the one it comes with: a receiver
+ * that holds another could never verify. */
+static int ed25519_private(EVP_PKEY **private, const struct standard_key *key,
+                           struct error *error) {
+    unsigned char public[ED25519_KEY_BYTES];
+    size_t length = sizeof public;
+    *private =
+        key->length != 2 * ED25519_KEY_BYTES
+            ? NULL
+            : EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, key->bytes, ED25519_KEY_BYTES);
+    if (*private && EVP_PKEY_get_raw_public_key(*private, public, &length) == 1 &&
+        !memcmp(public, key->bytes + ED25519_KEY_BYTES, sizeof public))
+        return 0;
+    EVP_PKEY_free(*private);
+    *private = NULL;
+    ERR_clear_error();
+    return error_set(error, ERROR_USAGE,
+                     "the secret is no ed25519 key: after whsk_ come 64 bytes in base64, the seed "
+                     "and the public key that belongs to it");
+}
+
 static int standard_secret_check(const char *secret, struct error *error) {
     struct standard_key key;
-    int r = standard_key_read(secret, &key, error);
+    EVP_PKEY *private = NULL;
+    int r = standard_key_read(&key, secret, error);
     if (!r && key.ed25519)
-        r = ed25519_key_check(&key, error);
+        r = ed25519_private(&private, &key, error);
+    EVP_PKEY_free(private);
     OPENSSL_cleanse(&key, sizeof key);
     return r;
 }
 
 int signature_secret_check(enum signing signing, const char *secret, struct error *error) {
-    if (signing == SIGNING_NONE)
-        return 0;
-    size_t length = strnlen(secret, SECRET_LENGTH_MAX + 1);
-    if (!length || length > SECRET_LENGTH_MAX)
-        return error_set(error, ERROR_USAGE, "a secret has 1 to %d characters", SECRET_LENGTH_MAX);
-    return signing == SIGNING_STANDARD ? standard_secret_check(secret, error) : 0;
+    switch (signing) {
+    case SIGNING_STANDARD:
+        return standard_secret_check(secret, error);
+    case SIGNING_GITHUB:
+    case SIGNING_STRIPE:
+    case SIGNING_SHOPIFY:
+        return secret_length_check(secret, error);
+    case SIGNING_NONE:
+        break;
+    }
+    return 0;
 }
 
 /* ---- signatures ------------------------------------------------------------------------------ */
@@ -214,15 +223,33 @@ static void append_hex(struct buffer *lines, const unsigned char *bytes, size_t 
         buffer_print(lines, "%02x", bytes[i]);
 }
 
+/* Signs with a secret as the other formats than the standard do: it is the key as it stands. */
+static int raw_hmac(const char *secret, const char *prefix, const struct signature_input *input,
+                    unsigned char mac[MAC_BYTES], struct error *error) {
+    int r = secret_length_check(secret, error);
+    return r ? r : hmac_sha256(secret, strlen(secret), prefix, input, mac, error);
+}
+
+static int standard_sign(const struct standard_key *key, const char *prefix,
+                         const struct signature_input *input,
+                         unsigned char signature[ED25519_SIGNATURE_BYTES], struct error *error) {
+    if (!key->ed25519)
+        return hmac_sha256(key->bytes, key->length, prefix, input, signature, error);
+    EVP_PKEY *private;
+    int r = ed25519_private(&private, key, error);
+    if (!r)
+        r = ed25519_sign(private, prefix, input, signature, error);
+    EVP_PKEY_free(private);
+    return r;
+}
+
 static int append_standard_entry(struct buffer *lines, const char *secret, const char *prefix,
                                  const struct signature_input *input, struct error *error) {
     unsigned char signature[ED25519_SIGNATURE_BYTES];
     struct standard_key key;
-    int r = standard_key_read(secret, &key, error);
-    if (!r && key.ed25519)
-        r = ed25519_sign(&key, prefix, input, signature, error);
-    else if (!r)
-        r = hmac_sha256(key.bytes, key.length, prefix, input, signature, error);
+    int r = standard_key_read(&key, secret, error);
+    if (!r)
+        r = standard_sign(&key, prefix, input, signature, error);
     if (!r) {
         buffer_print(lines, "%s,", key.ed25519 ? "v1a" : "v1");
         append_base64(lines, signature, key.ed25519 ? ED25519_SIGNATURE_BYTES : MAC_BYTES);
@@ -255,7 +282,7 @@ static int append_github(struct buffer *lines, const char *const *secrets, int s
     if (!secret_count)
         return 0;
     unsigned char mac[MAC_BYTES];
-    int r = hmac_sha256(secrets[0], strlen(secrets[0]), "", input, mac, error);
+    int r = raw_hmac(secrets[0], "", input, mac, error);
     if (r)
         return r;
     buffer_print(lines, "X-Hub-Signature-256: sha256=");
@@ -274,7 +301,7 @@ static int append_stripe(struct buffer *lines, const char *const *secrets, int s
     int r = 0;
     for (int i = 0; !r && i < secret_count; i++) {
         unsigned char mac[MAC_BYTES];
-        r = hmac_sha256(secrets[i], strlen(secrets[i]), buffer_text(&prefix), input, mac, error);
+        r = raw_hmac(secrets[i], buffer_text(&prefix), input, mac, error);
         if (r)
             break;
         buffer_print(lines, ",v1=");
@@ -293,7 +320,7 @@ static int append_shopify(struct buffer *lines, const char *const *secrets, int 
     if (!secret_count)
         return 0;
     unsigned char mac[MAC_BYTES];
-    int r = hmac_sha256(secrets[0], strlen(secrets[0]), "", input, mac, error);
+    int r = raw_hmac(secrets[0], "", input, mac, error);
     if (r)
         return r;
     buffer_print(lines, "X-Shopify-Hmac-Sha256: ");
@@ -320,25 +347,20 @@ static int append_format(struct buffer *lines, enum signing signing, const char 
     return 0;
 }
 
-static int judge(enum signing signing, const char *const *secrets, int secret_count,
-                 const struct signature_input *input, struct error *error) {
+/* What would end a header's line early, or be read as the dot after the uid. */
+static int input_check(const struct signature_input *input, struct error *error) {
     if (!*input->uid || !header_value_valid(input->uid, strlen(input->uid)) ||
         strchr(input->uid, '.'))
         return error_set(error, ERROR_USAGE,
                          "the uid is empty or has a dot or a control character");
     if (input->type && !header_value_valid(input->type, strlen(input->type)))
         return error_set(error, ERROR_USAGE, "the type has a control character");
-    for (int i = 0; i < secret_count; i++) {
-        int r = signature_secret_check(signing, secrets[i], error);
-        if (r)
-            return r;
-    }
     return 0;
 }
 
 int signature_append(struct buffer *lines, enum signing signing, const char *const *secrets,
                      int secret_count, const struct signature_input *input, struct error *error) {
-    int r = judge(signing, secrets, secret_count, input, error);
+    int r = input_check(input, error);
     if (r)
         return r;
 
