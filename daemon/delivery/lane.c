@@ -1,0 +1,166 @@
+#include "outhook/delivery/lane.h"
+
+#include "outhook/base/memory.h"
+#include "outhook/delivery/delivery.h"
+#include "outhook/delivery/endpoint.h"
+
+#include <stdlib.h>
+
+enum {
+    CUT_THROTTLED = 50, /* percent of the limit that remains */
+    CUT_SILENT = 50,
+    CUT_FAILED = 70,
+};
+
+static const char *const state_names[] = {
+#define LANE_STATE_NAME(name, word, edges) word,
+    LANE_STATES(LANE_STATE_NAME)
+#undef LANE_STATE_NAME
+};
+
+#define L(name) (1u << LANE_##name)
+static const unsigned state_edges[] = {
+#define LANE_STATE_EDGES(name, word, edges) edges,
+    LANE_STATES(LANE_STATE_EDGES)
+#undef LANE_STATE_EDGES
+};
+#undef L
+
+const char *lane_state_name(enum lane_state state) {
+    return state_names[state];
+}
+
+bool lane_edge_allowed(enum lane_state from, enum lane_state to) {
+    return state_edges[from] >> to & 1u;
+}
+
+struct lane *lane_new(struct endpoint *endpoint) {
+    struct lane *lane = new (struct lane);
+    lane->endpoint = endpoint;
+    lane->endpoint_id = endpoint->id;
+    lane->next_due = CLOCK_NEVER;
+    list_init(&lane->link);
+    list_init(&lane->window);
+    list_init(&lane->flying);
+    concurrency_reset(&lane->concurrency);
+    return lane;
+}
+
+void lane_free(struct lane *lane) {
+    endpoint_unref(lane->endpoint);
+    free(lane);
+}
+
+static int lane_most(const struct lane *lane, const struct lane_policy *policy) {
+    return lane->endpoint->max_in_flight ? lane->endpoint->max_in_flight
+                                         : policy->endpoint_max_in_flight;
+}
+
+int lane_limit(const struct lane *lane, const struct lane_policy *policy, int64_t now_mono_ms) {
+    if (lane->endpoint->ordered || breaker_half_open(&lane->breaker, now_mono_ms))
+        return 1;
+    return concurrency_limit(&lane->concurrency, lane_most(lane, policy));
+}
+
+static int64_t later(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
+
+int64_t lane_opens_at(const struct lane *lane, struct now now) {
+    const struct endpoint *endpoint = lane->endpoint;
+    int64_t at = later(lane->hold_until, lane->breaker.open_until);
+    int burst = endpoint->rate_burst ? endpoint->rate_burst : 1;
+    at = later(at, rate_ready_at(&lane->rate, endpoint->rate_limit, burst));
+    if (!lane->n_window && lane->next_due != CLOCK_NEVER)
+        at = later(at, now.mono_ms + (lane->next_due - now.wall_ms));
+    return at;
+}
+
+/* A call that takes longer than this endpoint's calls do is a sign that it has fallen silent. */
+static bool lane_overdue(const struct lane *lane, int64_t now_mono_ms) {
+    struct list *oldest = list_first(&lane->flying);
+    if (!oldest)
+        return false;
+    int64_t sent_at = container_of(oldest, struct delivery, link)->sent_at;
+    return now_mono_ms - sent_at > concurrency_overdue_ms(&lane->concurrency);
+}
+
+bool lane_blocked(const struct lane *lane, const struct lane_policy *policy, int64_t now_mono_ms) {
+    /* Strict order needs the last row's fate on disk before the next row is chosen. */
+    if (lane->endpoint->ordered && lane->n_unwritten)
+        return true;
+    return lane->n_flying >= lane_limit(lane, policy, now_mono_ms) ||
+           lane_overdue(lane, now_mono_ms);
+}
+
+/* The limit and the duration estimate. */
+static void lane_learn_pace(struct lane *lane, const struct lane_policy *policy,
+                            const struct outcome *outcome, int64_t sent_at, struct now now) {
+    struct concurrency *concurrency = &lane->concurrency;
+    switch (outcome->verdict) {
+    case VERDICT_DELIVERED:
+        concurrency_answered(concurrency, now.mono_ms - sent_at);
+        concurrency_grow(concurrency, lane->n_flying + 1, lane_most(lane, policy));
+        break;
+    case VERDICT_REJECTED:
+        concurrency_answered(concurrency, now.mono_ms - sent_at);
+        break;
+    case VERDICT_THROTTLED:
+        concurrency_cut(concurrency, CUT_THROTTLED, sent_at, now.mono_ms);
+        break;
+    case VERDICT_FAILED:
+        concurrency_cut(concurrency, CUT_FAILED, sent_at, now.mono_ms);
+        break;
+    case VERDICT_TIMEOUT:
+    case VERDICT_UNREACHABLE:
+        concurrency_cut(concurrency, CUT_SILENT, sent_at, now.mono_ms);
+        concurrency_doubt(concurrency);
+        break;
+    case VERDICT_GONE:
+    case VERDICT_BLOCKED:
+    case VERDICT_INVALID:
+    case VERDICT_ABORTED:
+        break;
+    }
+}
+
+static struct lane_news lane_learn_health(struct lane *lane, const struct lane_policy *policy,
+                                          const struct outcome *outcome, struct now now,
+                                          struct random *random) {
+    struct lane_news news = {0};
+    switch (outcome->verdict) {
+    case VERDICT_DELIVERED:
+    case VERDICT_REJECTED: /* alive, whatever it says */
+        news.breaker_closed = breaker_answered(&lane->breaker);
+        break;
+    case VERDICT_FAILED:
+    case VERDICT_TIMEOUT:
+    case VERDICT_UNREACHABLE:
+    case VERDICT_BLOCKED:
+        news.breaker_opened =
+            breaker_failed(&lane->breaker, &policy->breaker, lane_limit(lane, policy, now.mono_ms),
+                           now.mono_ms, random);
+        if (news.breaker_opened)
+            concurrency_doubt(&lane->concurrency);
+        break;
+    case VERDICT_GONE:
+    case VERDICT_THROTTLED: /* says itself when to come back */
+    case VERDICT_INVALID:
+    case VERDICT_ABORTED:
+        break;
+    }
+    return news;
+}
+
+struct lane_news lane_learn(struct lane *lane, const struct lane_policy *policy,
+                            const struct outcome *outcome, int64_t sent_at, int64_t hold_max_ms,
+                            struct now now, struct random *random) {
+    lane_learn_pace(lane, policy, outcome, sent_at, now);
+    struct lane_news news = lane_learn_health(lane, policy, outcome, now, random);
+    if (outcome->verdict == VERDICT_THROTTLED && outcome->retry_after_ms > 0) {
+        int64_t hold_ms =
+            outcome->retry_after_ms < hold_max_ms ? outcome->retry_after_ms : hold_max_ms;
+        lane->hold_until = later(lane->hold_until, now.mono_ms + hold_ms);
+    }
+    return news;
+}

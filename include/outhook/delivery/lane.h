@@ -1,0 +1,127 @@
+#ifndef OUTHOOK_DELIVERY_LANE_H
+#define OUTHOOK_DELIVERY_LANE_H
+
+/*
+ * A lane: what the daemon knows of one endpoint. Its rows stay on disk; the lane knows when the
+ * earliest of them is due, and holds the few that were loaded (the window) and those under way.
+ *
+ *             ┌────────┐  rows appear   ┌─────────┐  the gate opens
+ *             │  IDLE  │───────────────▶│ WAITING │──────────┐
+ *             └────────┘                └─────────┘          ▼
+ *                  ▲                         ▲          ┌─────────┐  no row in memory  ┌─────────┐
+ *     nothing left │          a gate closes  ├──────────│  READY  │───────────────────▶│ LOADING │
+ *                  │                         │          └─────────┘◀───────────────────└─────────┘
+ *             ┌─────────┐  a call ends, is   │               │ ▲          rows came
+ *             │ BLOCKED │◀──written──────────┴───────────────┘ │
+ *             └─────────┘  all its slots are in use            │ a slot is free
+ *                                       ┌────────┐             │
+ *             PAUSED: disabled          │ PARKED │◀────────────┘
+ *             (from and to any state)   └────────┘  unproven, and those have their share
+ *
+ * A lane is in the container of its state and in no other; scheduler_move() is the only function
+ * that changes the state. One thread.
+ */
+
+#include "outhook/base/clock.h"
+#include "outhook/base/heap.h"
+#include "outhook/base/list.h"
+#include "outhook/delivery/breaker.h"
+#include "outhook/delivery/concurrency.h"
+#include "outhook/delivery/outcome.h"
+#include "outhook/delivery/rate.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct endpoint;
+
+/* X(STATE, word, states it may go to) */
+#define LANE_STATES(X)                                                                             \
+    X(IDLE, "idle", L(WAITING) | L(READY) | L(BLOCKED) | L(PAUSED))                                \
+    X(WAITING, "waiting", L(IDLE) | L(WAITING) | L(READY) | L(BLOCKED) | L(LOADING) | L(PAUSED))   \
+    X(READY, "ready",                                                                              \
+      L(IDLE) | L(READY) | L(WAITING) | L(BLOCKED) | L(LOADING) | L(PARKED) | L(PAUSED))           \
+    X(LOADING, "loading", L(IDLE) | L(WAITING) | L(READY) | L(BLOCKED) | L(LOADING) | L(PAUSED))   \
+    X(BLOCKED, "blocked", L(IDLE) | L(WAITING) | L(READY) | L(BLOCKED) | L(LOADING) | L(PAUSED))   \
+    X(PARKED, "parked", L(IDLE) | L(WAITING) | L(READY) | L(BLOCKED) | L(LOADING) | L(PAUSED))     \
+    X(PAUSED, "paused", L(IDLE) | L(WAITING) | L(READY) | L(BLOCKED) | L(LOADING) | L(PAUSED))
+
+enum lane_state {
+#define LANE_STATE_ENUM(name, word, edges) LANE_##name,
+    LANE_STATES(LANE_STATE_ENUM)
+#undef LANE_STATE_ENUM
+};
+
+enum lane_load { LOAD_NONE, LOAD_QUEUED, LOAD_SENT };
+
+struct lane {
+    struct endpoint *endpoint; /* a reference */
+    int64_t endpoint_id;
+
+    enum lane_state state;
+    struct heap_node node; /* WAITING: in the timers; READY: in the ready heap */
+    struct list link;      /* LOADING with a queued load: in the loads; PARKED: in the parked */
+
+    struct list window; /* loaded and not sent, in (due_at, id) order */
+    int n_window;
+    struct list flying; /* under way, oldest first */
+    int n_flying;
+    int n_unwritten; /* ended here, and not yet acknowledged by the store */
+
+    /* Due time (wall ms) of the earliest row that is on disk only; CLOCK_NEVER: none. A mirror of
+     * the disk: replies of the store write it, and rows given back lower it, nothing else. */
+    int64_t next_due;
+    enum lane_load load;
+    bool drop_load;     /* rows were given back while a load was under way: its answer is stale */
+    int load_rows;      /* asked for by the load under way */
+    int64_t load_bytes; /* allowed to it */
+    int64_t need_bytes; /* the next payload is larger than usual: this is what it needs; else 0 */
+
+    bool paused, gone;
+    int64_t
+        hold_until; /* mono ms: the receiver asked for quiet, or an ordered lane waits to retry */
+    struct rate rate;
+    struct concurrency concurrency;
+    struct breaker breaker;
+    int64_t virtual_ms; /* slot-time used: who used least goes first */
+};
+
+struct lane_policy {
+    int endpoint_max_in_flight;
+    struct breaker_policy breaker;
+};
+
+/* What the lane learned from a call's end, for the log. */
+struct lane_news {
+    bool breaker_opened, breaker_closed;
+};
+
+/* A new lane for a snapshot, whose reference it takes over. */
+struct lane *lane_new(struct endpoint *endpoint);
+
+/* Frees a lane with an empty window and no call under way. */
+void lane_free(struct lane *lane);
+
+/* The state's word. */
+const char *lane_state_name(enum lane_state state);
+
+/* Whether a lane may go from one state to the other. */
+bool lane_edge_allowed(enum lane_state from, enum lane_state to);
+
+/* The most calls under way at once that this lane may have now. */
+int lane_limit(const struct lane *lane, const struct lane_policy *policy, int64_t now_mono_ms);
+
+/* The mono ms from which on the lane's gates (Retry-After, breaker, rate, the next row's due time)
+ * let the next call through. */
+int64_t lane_opens_at(const struct lane *lane, struct now now);
+
+/* Whether the lane has to wait for its own calls before it may send another one. */
+bool lane_blocked(const struct lane *lane, const struct lane_policy *policy, int64_t now_mono_ms);
+
+/* Learns from a call's end: the limit, the breaker, the hold asked for by Retry-After. `sent_at` is
+ * the call's mono ms, `hold_max_ms` the longest hold. */
+struct lane_news lane_learn(struct lane *lane, const struct lane_policy *policy,
+                            const struct outcome *outcome, int64_t sent_at, int64_t hold_max_ms,
+                            struct now now, struct random *random);
+
+#endif

@@ -1,0 +1,135 @@
+#ifndef OUTHOOK_DELIVERY_SCHEDULER_H
+#define OUTHOOK_DELIVERY_SCHEDULER_H
+
+/*
+ * Decides which delivery is sent next, and when none is.
+ *
+ * One lane an endpoint; the rows stay on disk and are loaded a handful at a time. Lanes that must
+ * wait sit in one timer heap, lanes that could send in one ready heap ordered by the slot-time that
+ * they have used (start-time fair queueing: a lane whose calls hold a slot for 30 s pays for that).
+ * No endpoint can hurt another: one slot until it has answered, half of all slots for all such
+ * together, no new call while an old one is overdue, a learned limit and a breaker each.
+ *
+ * It does no I/O and reads no clock: `now` is an argument, and what is to be done goes out through
+ * scheduler_ops. So the same code runs in the daemon and under a virtual clock. One thread.
+ *
+ * Bounds: calls under way and outcomes not yet written together never exceed max_in_flight, so a
+ * store that can't write stops the dispatch; rows and payload bytes in memory never exceed
+ * max_loaded and max_loaded_bytes (but for a single payload that is larger than all of that).
+ */
+
+#include "outhook/base/clock.h"
+#include "outhook/base/heap.h"
+#include "outhook/base/list.h"
+#include "outhook/base/map.h"
+#include "outhook/base/random.h"
+#include "outhook/delivery/lane.h"
+#include "outhook/delivery/outcome.h"
+#include "outhook/delivery/retry.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct delivery;
+struct endpoint;
+
+/* What the scheduler asks for. Each is called with scheduler.context, and may not call back. */
+struct scheduler_ops {
+    /* Read up to `rows` due rows of an endpoint, in order, with at most `bytes` of payload;
+     * answered by scheduler_loaded(). */
+    void (*load)(void *context, int64_t endpoint_id, int rows, int64_t bytes);
+    /* Make the call; answered by scheduler_completed(), or scheduler_aborted(). */
+    void (*send)(void *context, struct delivery *delivery);
+    /* Write that the delivery has expired; answered by scheduler_written(). */
+    void (*expire)(void *context, struct delivery *delivery);
+    /* Forget a loaded row, which stays pending on disk, and free it. */
+    void (*release)(void *context, struct delivery *delivery);
+};
+
+struct scheduler_policy {
+    int max_in_flight, max_loaded;
+    int64_t max_loaded_bytes;
+    struct lane_policy lane;
+    struct retry_policy retry; /* its schedule must outlive the scheduler, or the next policy */
+};
+
+/* What follows from a call's end. */
+struct completion {
+    struct retry_decision decision; /* meaningless after VERDICT_DELIVERED */
+    bool disable_endpoint;          /* 410 from an endpoint with a name */
+    struct lane_news news;
+};
+
+struct scheduler {
+    const struct scheduler_ops *ops;
+    void *context;
+    struct scheduler_policy policy;
+    struct random random;
+    struct map lanes; /* by endpoint id */
+    struct heap timers, ready;
+    struct list loads, parked;
+    int64_t virtual_ms; /* of the lane that was served last */
+    int n_flying, n_unproven, n_unwritten;
+    int n_loads;          /* sent and not answered */
+    int n_loaded;         /* rows in memory, and rows asked for */
+    int64_t bytes_loaded; /* payload bytes in memory, and bytes allowed to loads under way */
+    bool stopping;
+};
+
+/* Starts empty. `ops` and `context` must outlive it. */
+void scheduler_init(struct scheduler *scheduler, const struct scheduler_ops *ops, void *context,
+                    const struct scheduler_policy *policy, uint64_t seed);
+
+/* Frees all lanes, and every delivery that is still in a lane. */
+void scheduler_free(struct scheduler *scheduler);
+
+/* Replaces the policy; it holds from the next decision on. */
+void scheduler_set_policy(struct scheduler *scheduler, const struct scheduler_policy *policy);
+
+/* An endpoint was read: a new one, or new settings, or changed rows. Takes over the reference.
+ * `next_due` is the wall ms of its earliest pending row, CLOCK_NEVER without one. */
+void scheduler_endpoint(struct scheduler *scheduler, struct endpoint *endpoint, int64_t next_due,
+                        struct now now);
+
+/* The endpoint's row is gone. */
+void scheduler_endpoint_gone(struct scheduler *scheduler, int64_t endpoint_id);
+
+/* New rows of an endpoint, the earliest due at `due_at`. False when the endpoint is not known: it
+ * has to be read first. */
+bool scheduler_noticed(struct scheduler *scheduler, int64_t endpoint_id, int64_t due_at,
+                       struct now now);
+
+/* The answer to a load: `count` rows in order, whose ownership passes; `next_due` of the first row
+ * that is neither here nor loaded before (CLOCK_NEVER: none); `need_bytes` more than 0 when that
+ * row was left out because its payload alone is larger than what was allowed. */
+void scheduler_loaded(struct scheduler *scheduler, int64_t endpoint_id,
+                      struct delivery *const *rows, int count, int64_t next_due, int64_t need_bytes,
+                      struct now now);
+
+/* A call has ended. The delivery stays in memory, without its payload, until scheduler_written().
+ */
+struct completion scheduler_completed(struct scheduler *scheduler, struct delivery *delivery,
+                                      const struct outcome *outcome, struct now now);
+
+/* A call was given up at a stop: nothing is written. Frees the delivery. */
+void scheduler_aborted(struct scheduler *scheduler, struct delivery *delivery);
+
+/* The store has written what became of a delivery, which is freed; `due_at` is CLOCK_NEVER unless
+ * the row is pending again. */
+void scheduler_written(struct scheduler *scheduler, struct delivery *delivery, int64_t due_at,
+                       struct now now);
+
+/* Sends and loads whatever may be sent and loaded now, at most `budget` sends. True when it ended
+ * for the budget's sake and wants to be called again at once. */
+bool scheduler_run(struct scheduler *scheduler, struct now now, int budget);
+
+/* The mono ms at which scheduler_run() should be called next if nothing else happens. */
+int64_t scheduler_wake_at(const struct scheduler *scheduler);
+
+/* The wall clock was set: everything that waits for a due time is looked at again. */
+void scheduler_clock_moved(struct scheduler *scheduler, struct now now);
+
+/* Sends and loads nothing from now on, and gives back what was loaded. */
+void scheduler_stop(struct scheduler *scheduler);
+
+#endif
