@@ -58,8 +58,8 @@ static inline struct list *list_pop(struct list *list) {
 }
 
 /* `body` may take the current link out of the list. */
-#define list_for_each_safe(link, list)                                                             \
-    for (struct list *link = (list)->next, *link##_next = link->next; link != (list);              \
+#define list_for_each_safe(link, head)                                                             \
+    for (struct list *link = (head)->next, *link##_next = link->next; link != (head);              \
          link = link##_next, link##_next = link->next)
 
 #endif
