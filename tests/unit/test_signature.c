@@ -305,6 +305,7 @@ static void assert_refused(enum signing signing, const char *secret, const char 
     assert_int_equal(signature_append(&lines, signing, secrets, 2, &input, &error), ERROR_USAGE);
     assert_non_null(strstr(error.text, sentence));
     assert_string_equal(buffer_text(&lines), "before: 1\n");
+    assert_int_equal(lines.length, strlen("before: 1\n"));
     buffer_free(&lines);
 }
 
