@@ -92,6 +92,10 @@ static bool role_creates(enum database_role role) {
     return role == DATABASE_DAEMON || role == DATABASE_OPERATOR;
 }
 
+static bool role_runs_triggers(enum database_role role) {
+    return role == DATABASE_OPERATOR || role == DATABASE_PERSON;
+}
+
 /* Makes an empty file before SQLite does, which would not make it group-writable. Once SQLite has the
  * database open, nothing else in this process may open it: closing it would drop SQLite's locks. */
 static int database_create_file(const char *path, struct error *error) {
@@ -150,12 +154,15 @@ static int database_open_handle(struct database *database, struct error *error) 
 }
 
 /* What holds for every connection of ours: only the daemon's store checkpoints (SQLite before 3.51.3
- * can lose commits when two do), and the schema is not trusted to call anything dangerous. */
+ * can lose commits when two do), and the schema is not trusted to call anything dangerous. Where triggers
+ * run it has to be, for SQLite 3.40 counts JSON functions as dangerous, which the triggers judge headers
+ * with; there, too, nothing but SQLite's built-in functions can be called. */
 static int database_configure(struct database *database, int64_t cache_bytes,
                               struct error *error) {
     sqlite3 *handle = database->handle;
     sqlite3_busy_timeout(handle, DATABASE_PEOPLE_WAIT_MS);
-    sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, role_runs_triggers(database->role),
+                      NULL);
     sqlite3_db_config(handle, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
     sqlite3_db_config(handle, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
 
