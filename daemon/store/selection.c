@@ -1,0 +1,122 @@
+#include "outhook/store/selection.h"
+
+#include "outhook/store/database.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define SELECTION_ENDPOINT                                                                         \
+    "SELECT id FROM endpoints WHERE name = :endpoint "                                             \
+    "UNION ALL SELECT id FROM endpoints WHERE url = :endpoint AND name IS NULL"
+#define SELECTION_WEBHOOK                                                                          \
+    "SELECT id FROM webhooks WHERE uid = :webhook "                                                \
+    "UNION ALL SELECT id FROM webhooks WHERE id = CAST(:webhook AS INTEGER) "                      \
+    "AND :webhook NOT GLOB '*[^0-9]*'"
+
+static const char *const status_words[] = {
+#define SELECTION_WORD(name, word) word,
+    SELECTION_STATUSES(SELECTION_WORD)
+#undef SELECTION_WORD
+};
+
+unsigned selection_status(const char *word, size_t length) {
+    for (int i = 0; i < SELECTION_STATUS_COUNT; i++)
+        if (strlen(status_words[i]) == length && !memcmp(status_words[i], word, length))
+            return 1U << i;
+    return 0;
+}
+
+const char *selection_status_word(int number) {
+    return status_words[number];
+}
+
+/* ---- the SQL --------------------------------------------------------------------------------- */
+
+static void append_statuses(unsigned statuses, struct buffer *sql) {
+    const char *comma = "";
+    buffer_print(sql, " AND d.status IN (");
+    for (int i = 0; i < SELECTION_STATUS_COUNT; i++)
+        if (statuses & 1U << i) {
+            buffer_print(sql, "%s'%s'", comma, status_words[i]);
+            comma = ", ";
+        }
+    buffer_print(sql, ")");
+}
+
+static void append_ids(const struct selection *selection, struct buffer *sql) {
+    buffer_print(sql, " AND d.id IN (");
+    for (size_t i = 0; i < selection->id_count; i++)
+        buffer_print(sql, "%s%" PRId64, i ? ", " : "", selection->ids[i]);
+    buffer_print(sql, ")");
+}
+
+void selection_append(const struct selection *selection, struct buffer *sql) {
+    if (selection->ids)
+        append_ids(selection, sql);
+    if (selection->statuses)
+        append_statuses(selection->statuses, sql);
+    if (selection->endpoint)
+        buffer_print(sql, " AND d.endpoint_id IN (" SELECTION_ENDPOINT ")");
+    if (selection->webhook)
+        buffer_print(sql, " AND d.webhook_id IN (" SELECTION_WEBHOOK ")");
+    if (selection->type)
+        buffer_print(sql, " AND (SELECT type FROM webhooks WHERE id = d.webhook_id) GLOB :type");
+    if (selection->since_at)
+        buffer_print(sql, " AND d.created_at >= %" PRId64, selection->since_at);
+    if (selection->until_at)
+        buffer_print(sql, " AND d.created_at < %" PRId64, selection->until_at);
+}
+
+void selection_bind(const struct selection *selection, sqlite3_stmt *statement) {
+    const struct {
+        const char *name, *text;
+    } open[] = {
+        {":endpoint", selection->endpoint},
+        {":webhook", selection->webhook},
+        {":type", selection->type},
+    };
+    for (size_t i = 0; i < sizeof open / sizeof *open; i++) {
+        int parameter = sqlite3_bind_parameter_index(statement, open[i].name);
+        if (parameter)
+            database_bind_text(statement, parameter, open[i].text);
+    }
+}
+
+/* ---- what has to be there -------------------------------------------------------------------- */
+
+static int selection_exists(struct database *database, const char *sql, const char *text,
+                            bool *exists, struct error *error) {
+    sqlite3_stmt *statement;
+    int r = database_prepare(database, &statement, sql, error);
+    if (r)
+        return r;
+    database_bind_text(statement, 1, text);
+    int code = sqlite3_step(statement);
+    *exists = code == SQLITE_ROW;
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        r = database_error(database, code, "look it up", error);
+    sqlite3_finalize(statement);
+    return r;
+}
+
+int selection_check(struct database *database, const struct selection *selection,
+                    struct error *error) {
+    bool exists = true;
+    if (selection->endpoint) {
+        int r = selection_exists(database, SELECTION_ENDPOINT, selection->endpoint, &exists, error);
+        if (r || !exists)
+            return r ? r
+                     : error_set(error, ERROR_FAILED,
+                                 "there is no endpoint %.200s: the table endpoints lists them all",
+                                 selection->endpoint);
+    }
+    if (selection->webhook) {
+        int r = selection_exists(database, SELECTION_WEBHOOK, selection->webhook, &exists, error);
+        if (r || !exists)
+            return r ? r
+                     : error_set(error, ERROR_FAILED,
+                                 "there is no webhook %.200s: give its id or its uid",
+                                 selection->webhook);
+    }
+    return 0;
+}

@@ -1,0 +1,34 @@
+#ifndef OUTHOOK_STORE_OVERVIEW_H
+#define OUTHOOK_STORE_OVERVIEW_H
+
+/*
+ * The whole in numbers, for `outhook status`.
+ */
+
+#include "outhook/base/error.h"
+#include "outhook/store/selection.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct database;
+
+struct overview {
+    int64_t schema_version;
+    int64_t pending, max_pending;
+    int64_t statuses[SELECTION_STATUS_COUNT]; /* deliveries in each status */
+    int64_t oldest_pending_at;                /* when the oldest pending one was created; 0: none */
+    int64_t next_due_at;                      /* of pending ones of enabled endpoints; 0: none */
+    int64_t undelivered_webhooks;             /* webhooks without a delivery */
+    int64_t endpoints_enabled, endpoints_disabled;
+    int64_t database_bytes, wal_bytes;
+    bool daemon_runs;
+    int64_t daemon_pid; /* 0: not known */
+};
+
+/* Counts, at one point in time. Walks over all deliveries and webhooks, so it takes seconds when
+ * there are many millions. */
+int overview_read(struct database *database, struct overview *overview,
+                  struct error *error) must_check;
+
+#endif
