@@ -1,0 +1,356 @@
+#include "outhook/base/clock.h"
+#include "outhook/base/memory.h"
+#include "outhook/cli/delivery_json.h"
+#include "outhook/cli/json.h"
+#include "outhook/cli/terminal.h"
+#include "outhook/cli/text.h"
+#include "outhook/cli/verb.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SHOW_LABEL_COLUMNS = 12, SHOW_GLANCE_BYTES = 400, SHOW_PAGE_ROWS = 500 };
+
+struct show_settings {
+    bool json;
+};
+
+static const struct option_row show_options[] = {
+    {"json", NULL, OPTION_FLAG, offsetof(struct show_settings, json), 0, 0,
+     "Print a JSON object a delivery, with the whole payload and whole answers."},
+    {0},
+};
+
+/* ---- as JSON --------------------------------------------------------------------------------- */
+
+static void webhook_json(struct buffer *json, const struct webhook_facts *webhook) {
+    json_open(json, "webhook", '{');
+    json_integer(json, "id", webhook->id);
+    json_text(json, "uid", webhook->uid);
+    json_text(json, "type", webhook->type);
+    json_text(json, "method", webhook->method);
+    json_text(json, "content_type", webhook->content_type);
+    json_raw(json, "headers", webhook->headers);
+    json_text(json, "dedup_key", webhook->dedup_key);
+    json_integer(json, "created_at", webhook->created_at);
+    json_integer_or_null(json, "deliver_at", webhook->deliver_at);
+    json_integer_or_null(json, "expires_at", webhook->expires_at);
+    json_integer(json, "payload_bytes", webhook->payload_bytes);
+    json_bytes(json, "payload", webhook->payload, webhook->payload_kept);
+    json_close(json, '}');
+}
+
+static void endpoint_json(struct buffer *json, const struct endpoint_facts *endpoint) {
+    json_open(json, "endpoint", '{');
+    json_integer(json, "id", endpoint->id);
+    json_text(json, "name", endpoint->name);
+    json_text(json, "url", endpoint->url);
+    json_bool(json, "enabled", endpoint->enabled);
+    json_text(json, "disabled_reason", endpoint->disabled_reason);
+    json_integer_or_null(json, "disabled_at", endpoint->disabled_at);
+    json_bool(json, "ordered", endpoint->ordered);
+    json_close(json, '}');
+}
+
+static void attempt_json(struct buffer *json, const struct attempt_facts *attempt) {
+    json_open(json, NULL, '{');
+    json_integer(json, "number", attempt->number);
+    json_text(json, "verdict", attempt->verdict);
+    json_integer(json, "started_at", attempt->started_at);
+    json_integer(json, "duration_ms", attempt->duration_ms);
+    json_integer_or_null(json, "status_code", attempt->status_code);
+    json_text(json, "error", attempt->error);
+    json_text(json, "remote_address", attempt->remote_address);
+    json_text(json, "response_headers", attempt->response_headers);
+    json_bytes(json, "response_body", attempt->response_body, attempt->response_body_kept);
+    json_close(json, '}');
+}
+
+static void story_json(const struct delivery_story *story) {
+    struct buffer json = {0};
+    json_open(&json, NULL, '{');
+    json_open(&json, "delivery", '{');
+    delivery_json(&json, &story->delivery);
+    json_close(&json, '}');
+    if (story->webhook.id)
+        webhook_json(&json, &story->webhook);
+    else
+        json_null(&json, "webhook");
+    if (story->endpoint.id)
+        endpoint_json(&json, &story->endpoint);
+    else
+        json_null(&json, "endpoint");
+    json_open(&json, "attempts", '[');
+    for (size_t i = 0; i < story->attempt_count; i++)
+        attempt_json(&json, &story->attempts[i]);
+    json_close(&json, ']');
+    json_close(&json, '}');
+    json_print(&json, false);
+    buffer_free(&json);
+}
+
+/* ---- lines ----------------------------------------------------------------------------------- */
+
+/* Prints a labelled line, its text made safe. */
+static void print_bytes(const char *label, const char *bytes, size_t length) {
+    struct buffer line = {0};
+    int columns = terminal_columns();
+    text_append(&line, bytes, length, columns - SHOW_LABEL_COLUMNS);
+    printf("%s%-*s%s%s\n", terminal_style(STYLE_DIM), SHOW_LABEL_COLUMNS, label,
+           terminal_style(STYLE_PLAIN), buffer_text(&line));
+    buffer_free(&line);
+}
+
+static void print_line(const char *label, struct buffer *line) {
+    print_bytes(label, buffer_text(line), line->length);
+    buffer_clear(line);
+}
+
+static void append_part(struct buffer *line, const char *label, const char *text) {
+    if (text)
+        buffer_print(line, "%s%s%s", line->length ? ", " : "", label, text);
+}
+
+static void append_when(struct buffer *line, int64_t at, int64_t now) {
+    text_append_time(line, at);
+    buffer_print(line, at > now ? " (in " : " (");
+    text_append_age(line, at > now ? at - now : now - at);
+    buffer_print(line, at > now ? ")" : " ago)");
+}
+
+/* "17 bytes: {…", cut to what there is to see at a glance. */
+static void print_glance(const char *label, const char *bytes, size_t kept, int64_t all) {
+    struct buffer line = {0};
+    text_append_bytes(&line, all);
+    if (kept) {
+        buffer_print(&line, ": ");
+        buffer_append(&line, bytes, kept);
+        if ((int64_t)kept < all)
+            buffer_print(&line, "\xe2\x80\xa6");
+    }
+    print_line(label, &line);
+    buffer_free(&line);
+}
+
+/* ---- for a person ---------------------------------------------------------------------------- */
+
+static void print_webhook(const struct delivery_story *story, int64_t now) {
+    const struct webhook_facts *webhook = &story->webhook;
+    struct buffer line = {0};
+    if (!webhook->id) {
+        buffer_print(&line, "%" PRId64 ", which is gone", story->delivery.webhook_id);
+        print_line("webhook", &line);
+        buffer_free(&line);
+        return;
+    }
+    buffer_print(&line, "%" PRId64, webhook->id);
+    append_part(&line, "", webhook->uid);
+    append_part(&line, "type ", webhook->type);
+    append_part(&line, "dedup key ", webhook->dedup_key);
+    print_line("webhook", &line);
+    append_when(&line, webhook->created_at, now);
+    print_line("enqueued", &line);
+    append_part(&line, "", webhook->method);
+    append_part(&line, "", webhook->content_type);
+    append_part(&line, "headers ", webhook->headers);
+    print_line("request", &line);
+    print_glance("payload", webhook->payload, webhook->payload_kept, webhook->payload_bytes);
+    buffer_free(&line);
+}
+
+static void print_endpoint(const struct delivery_story *story) {
+    const struct endpoint_facts *endpoint = &story->endpoint;
+    struct buffer line = {0};
+    if (endpoint->id) {
+        append_part(&line, "", endpoint->name);
+        append_part(&line, "", endpoint->url);
+        if (!endpoint->enabled)
+            buffer_print(&line, ", disabled");
+    } else {
+        buffer_print(&line, "%" PRId64 ", which is gone", story->delivery.endpoint_id);
+    }
+    print_line("endpoint", &line);
+    buffer_free(&line);
+}
+
+static void print_attempt(const struct attempt_facts *attempt) {
+    struct buffer line = {0};
+    char label[32];
+    snprintf(label, sizeof label, "attempt %" PRId64, attempt->number);
+    text_append_time(&line, attempt->started_at);
+    buffer_print(&line, ", %" PRId64 " ms, %s", attempt->duration_ms, attempt->verdict);
+    if (attempt->status_code)
+        buffer_print(&line, ", status %" PRId64, attempt->status_code);
+    append_part(&line, "from ", attempt->remote_address);
+    print_line(label, &line);
+    if (attempt->error)
+        print_bytes("", attempt->error, strlen(attempt->error));
+    if (attempt->response_body_bytes)
+        print_glance("", attempt->response_body, attempt->response_body_kept,
+                     attempt->response_body_bytes);
+    buffer_free(&line);
+}
+
+/* ---- what comes next ------------------------------------------------------------------------- */
+
+static void append_next_pending(struct buffer *line, const struct delivery_story *story,
+                                int64_t now) {
+    const struct delivery_facts *delivery = &story->delivery;
+    int64_t number = delivery->attempts_before + delivery->attempts + 1;
+    if (!story->endpoint.id) {
+        buffer_print(line, "nothing: its endpoint is gone; outhook cancel %" PRId64 " ends it",
+                     delivery->id);
+    } else if (!story->endpoint.enabled) {
+        buffer_print(line, "waits until its endpoint is enabled again: %s",
+                     story->endpoint.disabled_reason ? story->endpoint.disabled_reason
+                                                     : "it is disabled");
+    } else if (story->earlier_pending) {
+        buffer_print(line,
+                     "attempt %" PRId64 " after the endpoint's earlier deliveries, for it is "
+                     "ordered",
+                     number);
+    } else if (delivery->due_at <= now) {
+        buffer_print(line, "attempt %" PRId64 " is due now", number);
+    } else {
+        buffer_print(line, "attempt %" PRId64 " at ", number);
+        append_when(line, delivery->due_at, now);
+    }
+    if (delivery->expires_at) {
+        buffer_print(line, "; expires at ");
+        append_when(line, delivery->expires_at, now);
+    }
+}
+
+static void append_next_finished(struct buffer *line, const struct delivery_story *story) {
+    const struct delivery_facts *delivery = &story->delivery;
+    if (!strcmp(delivery->status, "delivered"))
+        buffer_print(line, "nothing, it has arrived");
+    else if (!story->endpoint.id || !story->webhook.id)
+        buffer_print(line, "nothing, and it can't be replayed: its %s is gone",
+                     story->webhook.id ? "endpoint" : "webhook");
+    else
+        buffer_print(line, "nothing; outhook replay %" PRId64 " sends it again", delivery->id);
+}
+
+static void print_status(const struct delivery_story *story, int64_t now) {
+    const struct delivery_facts *delivery = &story->delivery;
+    struct buffer line = {0};
+    buffer_print(&line, "%" PRId64 ", ", delivery->id);
+    buffer_print(&line, "%s", delivery->status);
+    if (delivery->finished_at) {
+        buffer_print(&line, " at ");
+        append_when(&line, delivery->finished_at, now);
+    }
+    buffer_print(&line, ", %" PRId64 " attempt%s", delivery->attempts,
+                 delivery->attempts == 1 ? "" : "s");
+    if (delivery->attempts_before)
+        buffer_print(&line, " since its replay, %" PRId64 " before", delivery->attempts_before);
+    print_line("delivery", &line);
+    buffer_free(&line);
+}
+
+static void print_next(const struct delivery_story *story, int64_t now) {
+    struct buffer line = {0};
+    if (story->delivery.finished_at)
+        append_next_finished(&line, story);
+    else
+        append_next_pending(&line, story, now);
+    print_line("next", &line);
+    buffer_free(&line);
+}
+
+static void story_print(const struct delivery_story *story) {
+    int64_t now = clock_now().wall_ms;
+    print_status(story, now);
+    print_webhook(story, now);
+    print_endpoint(story);
+    for (size_t i = 0; i < story->attempt_count; i++)
+        print_attempt(&story->attempts[i]);
+    print_next(story, now);
+}
+
+/* ---- the verb -------------------------------------------------------------------------------- */
+
+static int show_delivery(struct database *database, const struct show_settings *show, int64_t id,
+                         struct error *error) {
+    struct delivery_story story;
+    int64_t bytes = show->json ? INT32_MAX : SHOW_GLANCE_BYTES;
+    int r = inspection_story(database, id, bytes, &story, error);
+    if (r)
+        return r;
+    if (show->json)
+        story_json(&story);
+    else
+        story_print(&story);
+    delivery_story_free(&story);
+    return 0;
+}
+
+/* Every delivery of a webhook, the newest first, a block of them at a time. */
+static int show_webhook(struct database *database, const struct show_settings *show,
+                        const char *uid, struct error *error) {
+    const struct selection selection = {.webhook = uid};
+    int64_t before_id = INT64_MAX, shown = 0;
+    int r = selection_check(database, &selection, error);
+    while (!r && before_id) {
+        struct delivery_page page;
+        r = inspection_list(database, &selection, before_id, SHOW_PAGE_ROWS, &page, error);
+        if (r)
+            return r;
+        before_id = page.count == SHOW_PAGE_ROWS ? page.rows[page.count - 1].id : 0;
+        for (size_t i = 0; !r && i < page.count; i++) {
+            if (shown++ && !show->json)
+                printf("\n");
+            r = show_delivery(database, show, page.rows[i].id, error);
+        }
+        delivery_page_free(&page);
+    }
+    if (!r && !shown)
+        r = error_set(error, ERROR_FAILED,
+                      "the webhook %.200s has no delivery: no endpoint subscribed to its type when "
+                      "it was enqueued",
+                      uid);
+    return r;
+}
+
+/* A delivery's number, or a webhook's uid, which is anything else. */
+static bool parse_id(const char *text, int64_t *id) {
+    size_t length = strlen(text);
+    if (!length || length > 18 || strspn(text, "0123456789") != length)
+        return false;
+    *id = strtoll(text, NULL, 10);
+    return true;
+}
+
+static int show_run(const struct command *command, const void *settings, struct error *error) {
+    if (!command->argc)
+        return error_set(error, ERROR_USAGE,
+                         "which one? Give a delivery's id, as outhook list shows it, or a "
+                         "webhook's uid, msg_…");
+    struct database database;
+    int r = command_operands(command, 1, error);
+    if (!r)
+        r = command_open(command, &database, DATABASE_READER, error);
+    if (r)
+        return r;
+    int64_t id = 0;
+    r = parse_id(command->argv[0], &id)
+            ? show_delivery(&database, settings, id, error)
+            : show_webhook(&database, settings, command->argv[0], error);
+    database_close(&database);
+    return r;
+}
+
+const struct verb verb_show = {
+    .name = "show",
+    .operands = "ID",
+    .summary = "show a delivery's whole story",
+    .description = "ID is a delivery's number, or a webhook's uid (msg_…), which shows all its "
+                   "deliveries.",
+    .options = show_options,
+    .settings_bytes = sizeof(struct show_settings),
+    .run = show_run,
+};

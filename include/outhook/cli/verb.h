@@ -1,0 +1,47 @@
+#ifndef OUTHOOK_CLI_VERB_H
+#define OUTHOOK_CLI_VERB_H
+
+/*
+ * A verb of the operator's command: what `outhook migrate`, `outhook list` … are to main. A verb is
+ * one file in daemon/cli/, and one row in the table of outhook.c, from which come dispatch and
+ * help.
+ */
+
+#include "outhook/base/error.h"
+#include "outhook/cli/option.h"
+#include "outhook/store/database.h"
+
+/* One run of the command. */
+struct command {
+    const char *database; /* --database, or NULL */
+    const char *config;   /* --config, or NULL */
+    bool help, version;
+    int argc; /* the verb's operands */
+    char **argv;
+};
+
+struct verb {
+    const char *name;
+    const char *operands;    /* for the help: "URL [DATA]"; NULL: there are none */
+    const char *summary;     /* a line */
+    const char *description; /* paragraphs; may be NULL */
+    const struct option_row *options;
+    size_t settings_bytes;
+
+    /* Does it. `settings` is the struct that the options were read into. Returns 0, or an error
+     * kind with its sentence, which main prints. */
+    int (*run)(const struct command *command, const void *settings, struct error *error);
+};
+
+extern const struct verb verb_migrate, verb_enqueue, verb_list, verb_show, verb_replay, verb_cancel,
+    verb_status, verb_listen;
+
+/* Opens the database that the command line, the environment variable OUTHOOK_DATABASE, or the
+ * configuration names: the first of these that does. */
+int command_open(const struct command *command, struct database *database, enum database_role role,
+                 struct error *error) must_check;
+
+/* Refuses operands beyond `most`. */
+int command_operands(const struct command *command, int most, struct error *error) must_check;
+
+#endif
