@@ -310,6 +310,7 @@ static void bad_files_are_told_what_is_wrong(void **state) {
         {"something_else_entirely = 1\n",
          ", line 1: there is no setting something_else_entirely: outhookd --help-settings lists"},
         {"Timeout = 3s\n", "did you mean timeout?"},
+        {"timout = 3s\nworkers = 65\n", ", line 1: there is no setting timout"},
         {"timeout = 3s\n[endpoints]\nworkers = 1\n",
          ", line 3: there is no section [endpoints]; the only one is [outhookd]"},
         {"timeout = 3s\ntimeout\n", ", line 2: a line is name = value"},
