@@ -218,9 +218,14 @@ static void append_base64(struct buffer *lines, const unsigned char *bytes, size
     buffer_append(lines, text, (size_t)written);
 }
 
-static void append_hex(struct buffer *lines, const unsigned char *bytes, size_t length) {
-    for (size_t i = 0; i < length; i++)
-        buffer_print(lines, "%02x", bytes[i]);
+static void append_hex(struct buffer *lines, const unsigned char mac[MAC_BYTES]) {
+    static const char digits[] = "0123456789abcdef";
+    char text[2 * MAC_BYTES];
+    for (size_t i = 0; i < MAC_BYTES; i++) {
+        text[2 * i] = digits[mac[i] >> 4];
+        text[2 * i + 1] = digits[mac[i] & 0xf];
+    }
+    buffer_append(lines, text, sizeof text);
 }
 
 /* Signs with a secret as the other formats than the standard do: it is the key as it stands. */
@@ -286,7 +291,7 @@ static int append_github(struct buffer *lines, const char *const *secrets, int s
     if (r)
         return r;
     buffer_print(lines, "X-Hub-Signature-256: sha256=");
-    append_hex(lines, mac, sizeof mac);
+    append_hex(lines, mac);
     buffer_append(lines, "\n", 1);
     return 0;
 }
@@ -305,7 +310,7 @@ static int append_stripe(struct buffer *lines, const char *const *secrets, int s
         if (r)
             break;
         buffer_print(lines, ",v1=");
-        append_hex(lines, mac, sizeof mac);
+        append_hex(lines, mac);
     }
     buffer_append(lines, "\n", 1);
     buffer_free(&prefix);
