@@ -5,6 +5,8 @@ import pathlib
 import sqlite3
 import subprocess
 
+from waiting import PATIENCE, wait_until
+
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 MIGRATIONS = sorted((REPOSITORY / "migrations").glob("*.sql"))
 
@@ -89,3 +91,60 @@ def count_is_right(db):
     """Whether queue_depth agrees with the rows it counts."""
     return value(db, """SELECT (SELECT pending FROM queue_depth)
                              = (SELECT count(*) FROM deliveries WHERE status = 'pending')""") == 1
+
+
+# ---- what most tests of the daemon begin with --------------------------------------------------
+
+
+def add_endpoint(db, name, url, **columns):
+    """Inserts a named endpoint; returns its id."""
+    columns = {"name": name, "url": url, **columns}
+    sql = f"INSERT INTO endpoints ({', '.join(columns)}) VALUES ({', '.join(map(literal, columns.values()))})"
+    return int(run(db, sql + " RETURNING id"))
+
+
+def enqueue(db, payload="{}", **columns):
+    """Inserts a webhook; returns its id, which is also its delivery's while each webhook has one."""
+    columns = {**columns, "payload": payload}
+    sql = f"INSERT INTO webhooks ({', '.join(columns)}) VALUES ({', '.join(map(literal, columns.values()))})"
+    return int(sqlite_script(db, f".timeout 20000\n{sql} RETURNING id;\n"))
+
+
+def literal(value):
+    """A value as SQL text."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, (int, float)):
+        return str(value)
+    if isinstance(value, bytes):
+        return f"x'{value.hex()}'"
+    return "'" + value.replace("'", "''") + "'"
+
+
+def delivery(db, id_=1):
+    """The row of a delivery."""
+    (row,) = query(db, "SELECT * FROM deliveries WHERE id = ?", id_)
+    return row
+
+
+def attempts(db, id_=1):
+    """The attempts of a delivery, in order."""
+    return query(db, "SELECT * FROM attempts WHERE delivery_id = ? ORDER BY number", id_)
+
+
+def wait_status(db, status, id_=1):
+    """Waits until a delivery has a status; returns its row."""
+    return wait_until(lambda: (row := delivery(db, id_))["status"] == status and row,
+                      what=f"delivery {id_} is {status}")
+
+
+def wait_attempts(db, count, id_=1):
+    """Waits until so many attempts of a delivery are written; returns them."""
+    return wait_until(lambda: len(rows := attempts(db, id_)) >= count and rows,
+                      what=f"{count} attempts of delivery {id_}")
+
+
+def wait_settled(db, timeout=PATIENCE):
+    """Waits until nothing is pending any more."""
+    wait_until(lambda: value(db, "SELECT count(*) FROM deliveries WHERE status = 'pending'") == 0, timeout,
+               "nothing is pending")

@@ -142,7 +142,7 @@ def test_deleting_an_endpoint_takes_what_belongs_to_it(db):
 
 
 def test_queue_depth_has_one_row(db):
-    assert "queue_depth has one row" in refused(db, "INSERT INTO queue_depth VALUES (2, 0, 1, 1)")
+    assert "queue_depth has one row" in refused(db, "INSERT INTO queue_depth (one, pending, max_pending, max_payload_bytes) VALUES (2, 0, 1, 1)")
 
 
 def test_an_empty_database_of_each_version_is_consistent(tmp_path):
