@@ -1,0 +1,115 @@
+#include "outhook/http/request_headers.h"
+
+#include "outhook/base/buffer.h"
+#include "outhook/base/memory.h"
+#include "outhook/delivery/delivery.h"
+#include "outhook/delivery/endpoint.h"
+#include "outhook/delivery/header.h"
+#include "outhook/http/call.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void headers_add(struct curl_slist **headers, const char *line) {
+    struct curl_slist *longer = curl_slist_append(*headers, line);
+    if (!longer)
+        abort();
+    *headers = longer;
+}
+
+/* ---- ours ------------------------------------------------------------------------------------ */
+
+/* The secrets that are still valid, newest first; returns how many. */
+static int headers_secrets(const struct http_call *call, int64_t now_wall_ms,
+                           const char **secrets) {
+    const struct endpoint *endpoint = call->endpoint;
+    int count = 0;
+    for (int i = 0; i < endpoint->secret_count; i++)
+        if (endpoint->secrets[i].expires_at > now_wall_ms)
+            secrets[count++] = endpoint->secrets[i].secret;
+    if (!count && !endpoint->name && call->policy->default_secret)
+        secrets[count++] = call->policy->default_secret;
+    return count;
+}
+
+static int headers_sign(const struct http_call *call, int64_t now_wall_ms, struct buffer *lines,
+                        struct error *error) {
+    const struct delivery *delivery = call->delivery;
+    const char **secrets =
+        memory_new((size_t)call->endpoint->secret_count + 1, sizeof(const char *));
+    struct signature_input input = {
+        .uid = delivery->uid,
+        .type = delivery->type,
+        .timestamp_s = now_wall_ms / 1000,
+        .body = delivery->payload,
+        .body_bytes = delivery->payload_bytes,
+    };
+    int count = headers_secrets(call, now_wall_ms, secrets);
+    int r = signature_append(lines, call->endpoint->signing, secrets, count, &input, error);
+    free(secrets);
+    return r;
+}
+
+/* ---- other people's -------------------------------------------------------------------------- */
+
+/* Whether one of the lines has the name that `line` (of `name_length`) begins with. */
+static bool lines_name(const char *lines, const char *line, size_t name_length) {
+    while (lines && *lines) {
+        if (!strncasecmp(lines, line, name_length) && lines[name_length] == ':')
+            return true;
+        lines += strcspn(lines, "\n");
+        lines += *lines == '\n';
+    }
+    return false;
+}
+
+/* libcurl takes "Name: value" as it stands, and "Name;" for an empty value. */
+static void headers_add_line(struct curl_slist **headers, const char *line, size_t length,
+                             size_t name_length) {
+    char *text = strndup(line, length);
+    if (!text)
+        abort();
+    if (length <= name_length + 2) {
+        text[name_length] = ';';
+        text[name_length + 1] = '\0';
+    }
+    headers_add(headers, text);
+    free(text);
+}
+
+/* Adds "Name: value\n" lines, but those that are ours to set, or named in `hidden_by`. */
+static void headers_add_lines(struct curl_slist **headers, const char *lines,
+                              const char *hidden_by) {
+    while (lines && *lines) {
+        size_t length = strcspn(lines, "\n"), name_length = strcspn(lines, ":\n");
+        bool usable = name_length + 2 <= length && header_name_valid(lines, name_length) &&
+                      header_value_valid(lines + name_length + 2, length - name_length - 2) &&
+                      !header_is_ours(lines, name_length) &&
+                      !lines_name(hidden_by, lines, name_length);
+        if (usable)
+            headers_add_line(headers, lines, length, name_length);
+        lines += length;
+        lines += *lines == '\n';
+    }
+}
+
+int request_headers_make(const struct http_call *call, int64_t now_wall_ms,
+                         struct curl_slist **headers, struct error *error) {
+    const struct delivery *delivery = call->delivery;
+    struct buffer lines = {0};
+    *headers = NULL;
+    int r = headers_sign(call, now_wall_ms, &lines, error);
+    if (!r) {
+        buffer_print(&lines, "Content-Type: %s\n", delivery->content_type);
+        for (char *line = lines.data, *end; (end = strchr(line, '\n')); line = end + 1) {
+            *end = '\0';
+            headers_add(headers, line);
+        }
+        headers_add(headers, "Expect:"); /* no 100-continue: many receivers stall on it */
+        headers_add_lines(headers, delivery->header_lines, NULL);
+        headers_add_lines(headers, call->endpoint->header_lines, delivery->header_lines);
+    }
+    buffer_free(&lines);
+    return r;
+}

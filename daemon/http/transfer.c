@@ -1,0 +1,247 @@
+#include "outhook/http/transfer.h"
+
+#include "outhook/base/clock.h"
+#include "outhook/base/memory.h"
+#include "outhook/delivery/delivery.h"
+#include "outhook/delivery/endpoint.h"
+#include "outhook/http/call.h"
+#include "outhook/http/request_headers.h"
+#include "outhook/http/transfer_end.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { RECEIVE_BUFFER_BYTES = 4096 };
+
+static const char user_agent[] = "outhook/" OUTHOOK_VERSION;
+
+struct transfer *transfer_new(void) {
+    struct transfer *transfer = new(struct transfer);
+    list_init(&transfer->link);
+    transfer->easy = curl_easy_init();
+    if (!transfer->easy)
+        abort();
+    return transfer;
+}
+
+static void transfer_clear(struct transfer *transfer) {
+    curl_easy_reset(transfer->easy);
+    curl_slist_free_all(transfer->headers);
+    curl_url_cleanup(transfer->url);
+    buffer_free(&transfer->response_headers);
+    buffer_free(&transfer->response_body);
+    transfer->headers = NULL;
+    transfer->url = NULL;
+    transfer->call = NULL;
+    transfer->response_bytes = 0;
+    transfer->response_cut = false;
+    transfer->refusal[0] = transfer->curl_error[0] = '\0';
+}
+
+void transfer_free(struct transfer *transfer) {
+    transfer_clear(transfer);
+    curl_easy_cleanup(transfer->easy);
+    free(transfer);
+}
+
+/* ---- where it may go ------------------------------------------------------------------------- */
+
+static bool transfer_may_connect(struct transfer *transfer, const struct sockaddr *address,
+                                 const char *text) {
+    const char *refusal = address_policy_refusal(&transfer->call->policy->addresses, address);
+    if (!refusal)
+        return true;
+    snprintf(transfer->refusal, sizeof transfer->refusal, "%s is refused: %s", text, refusal);
+    return false;
+}
+
+/* Called with the very address that is about to be connected, for each that is tried. */
+static curl_socket_t transfer_open_socket(void *context, curlsocktype purpose,
+                                          struct curl_sockaddr *address) {
+    (void)purpose;
+    char text[INET6_ADDRSTRLEN] = "this address";
+    const void *bytes = address->family == AF_INET
+                            ? (const void *)&((struct sockaddr_in *)(void *)&address->addr)->sin_addr
+                            : &((struct sockaddr_in6 *)(void *)&address->addr)->sin6_addr;
+    inet_ntop(address->family, bytes, text, sizeof text);
+    if (!transfer_may_connect(context, &address->addr, text))
+        return CURL_SOCKET_BAD;
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/* Called before the request is sent, on a reused connection, too, for which no socket is opened. */
+static int transfer_before_request(void *context, char *remote_ip, char *local_ip,
+                                   int remote_port, int local_port) {
+    (void)local_ip, (void)remote_port, (void)local_port;
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+    const struct sockaddr *address = NULL;
+    if (inet_pton(AF_INET, remote_ip, &v4.sin_addr) == 1)
+        address = (const struct sockaddr *)(const void *)&v4;
+    else if (inet_pton(AF_INET6, remote_ip, &v6.sin6_addr) == 1)
+        address = (const struct sockaddr *)(const void *)&v6;
+    return address && transfer_may_connect(context, address, remote_ip) ? CURL_PREREQFUNC_OK
+                                                                        : CURL_PREREQFUNC_ABORT;
+}
+
+/* ---- the answer ------------------------------------------------------------------------------ */
+
+static void keep_bytes(struct buffer *buffer, const char *bytes, size_t length, int64_t most) {
+    size_t room = (size_t)most > buffer->length ? (size_t)most - buffer->length : 0;
+    buffer_append(buffer, bytes, length < room ? length : room);
+}
+
+static size_t transfer_take_header(char *bytes, size_t size, size_t count, void *context) {
+    struct transfer *transfer = context;
+    if (size * count >= 5 && !memcmp(bytes, "HTTP/", 5))
+        buffer_clear(&transfer->response_headers); /* what came before was a 1xx */
+    keep_bytes(&transfer->response_headers, bytes, size * count,
+               transfer->call->policy->keep_response_bytes);
+    return size * count;
+}
+
+static size_t transfer_take_body(char *bytes, size_t size, size_t count, void *context) {
+    struct transfer *transfer = context;
+    const struct http_policy *policy = transfer->call->policy;
+    keep_bytes(&transfer->response_body, bytes, size * count, policy->keep_response_bytes);
+    transfer->response_bytes += (curl_off_t)(size * count);
+    transfer->response_cut = transfer->response_bytes > policy->max_response_bytes;
+    return transfer->response_cut ? 0 : size * count;
+}
+
+/* ---- the request ----------------------------------------------------------------------------- */
+
+/* What libcurl would do by default, for other programs' sake, and must not do here: proxies of the
+ * environment, waiting for resolver threads, reading 144 certificates for each connection. */
+static void transfer_set_manners(struct transfer *transfer) {
+    CURL *easy = transfer->easy;
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER_BYTES);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, user_agent);
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
+}
+
+static void transfer_set_callbacks(struct transfer *transfer) {
+    CURL *easy = transfer->easy;
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, transfer_open_socket);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, transfer_before_request);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, transfer_take_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, transfer_take_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+}
+
+static void transfer_set_tls(struct transfer *transfer) {
+    const struct endpoint *endpoint = transfer->call->endpoint;
+    CURL *easy = transfer->easy;
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    curl_easy_setopt(easy, CURLOPT_CAINFO,
+                     endpoint->tls_ca_file ? endpoint->tls_ca_file
+                                           : transfer->call->policy->ca_file);
+    curl_easy_setopt(easy, CURLOPT_SSLCERT, endpoint->tls_cert_file);
+    curl_easy_setopt(easy, CURLOPT_SSLKEY, endpoint->tls_key_file);
+    if (endpoint->tls_insecure) {
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+}
+
+static void transfer_set_limits(struct transfer *transfer) {
+    const struct endpoint *endpoint = transfer->call->endpoint;
+    const struct http_policy *policy = transfer->call->policy;
+    int64_t timeout_ms = endpoint->timeout_ms ? endpoint->timeout_ms : policy->timeout_ms;
+    int64_t connect_ms =
+        endpoint->connect_timeout_ms ? endpoint->connect_timeout_ms : policy->connect_timeout_ms;
+    curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
+    curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
+}
+
+static int transfer_set_request(struct transfer *transfer, struct error *error) {
+    const struct delivery *delivery = transfer->call->delivery;
+    CURL *easy = transfer->easy;
+    int r = request_headers_make(transfer->call, transfer->call->outcome.started_at,
+                                 &transfer->headers, error);
+    if (r)
+        return r;
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)delivery->payload_bytes);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, delivery->payload);
+    if (strcmp(delivery->method, "POST"))
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, delivery->method);
+    return 0;
+}
+
+/* The URL is parsed here, with a scheme demanded: libcurl itself would guess one. */
+static int transfer_set_url(struct transfer *transfer, struct error *error) {
+    const char *text = transfer->call->endpoint->url;
+    char *scheme = NULL;
+    transfer->url = curl_url();
+    if (!transfer->url)
+        abort();
+    CURLUcode code = curl_url_set(transfer->url, CURLUPART_URL, text, CURLU_DISALLOW_USER);
+    if (!code)
+        code = curl_url_get(transfer->url, CURLUPART_SCHEME, &scheme, 0);
+    if (!code && strcmp(scheme, "http") && strcmp(scheme, "https"))
+        code = CURLUE_UNSUPPORTED_SCHEME;
+    curl_free(scheme);
+    if (code)
+        return error_set(error, ERROR_USAGE, "the URL can't be used: %s", curl_url_strerror(code));
+    curl_easy_setopt(transfer->easy, CURLOPT_CURLU, transfer->url);
+    return 0;
+}
+
+static int transfer_set_up(struct transfer *transfer, struct error *error) {
+    if (!transfer->call->delivery->uid)
+        return error_set(error, ERROR_USAGE, "the webhook's row is gone, so there is nothing to send");
+    transfer_set_manners(transfer);
+    transfer_set_callbacks(transfer);
+    transfer_set_limits(transfer);
+    transfer_set_tls(transfer);
+    int r = transfer_set_url(transfer, error);
+    return r ? r : transfer_set_request(transfer, error);
+}
+
+bool transfer_start(struct transfer *transfer, struct http_call *call) {
+    struct error error = {0};
+    transfer->call = call;
+    call->outcome.started_at = clock_now().wall_ms;
+    call->outcome.retry_after_ms = -1;
+    if (!transfer_set_up(transfer, &error))
+        return true;
+    call->outcome.verdict = VERDICT_INVALID;
+    call->outcome.error = memory_copy_string(error.text);
+    transfer_clear(transfer);
+    return false;
+}
+
+void transfer_finish(struct transfer *transfer, CURLcode code) {
+    struct outcome *outcome = &transfer->call->outcome;
+    transfer_judge(transfer, code, outcome);
+    if (transfer->response_headers.length)
+        outcome->response_headers = memory_copy_string(transfer->response_headers.data);
+    if (transfer->response_body.length) {
+        outcome->response_body_bytes = transfer->response_body.length;
+        outcome->response_body = memory_new(outcome->response_body_bytes, 1);
+        memcpy(outcome->response_body, transfer->response_body.data, outcome->response_body_bytes);
+    }
+    transfer_clear(transfer);
+}
+
+void transfer_abort(struct transfer *transfer) {
+    transfer->call->outcome.verdict = VERDICT_ABORTED;
+    transfer_clear(transfer);
+}

@@ -1,0 +1,111 @@
+#include "outhook/http/transfer_end.h"
+
+#include "outhook/base/memory.h"
+#include "outhook/http/call.h"
+#include "outhook/http/transfer.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How far a call came. */
+enum phase { PHASE_CONNECTING, PHASE_WAITING, PHASE_READING };
+
+static const char *const phase_names[] = {
+    [PHASE_CONNECTING] = "while trying to connect",
+    [PHASE_WAITING] = "while waiting for the answer",
+    [PHASE_READING] = "while reading the body",
+};
+
+static int64_t info_us(CURL *easy, CURLINFO info) {
+    curl_off_t us = 0;
+    curl_easy_getinfo(easy, info, &us);
+    return us;
+}
+
+static enum phase transfer_phase(const struct transfer *transfer) {
+    long status = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (!info_us(transfer->easy, CURLINFO_PRETRANSFER_TIME_T))
+        return PHASE_CONNECTING;
+    return status >= 200 ? PHASE_READING : PHASE_WAITING;
+}
+
+static void outcome_explain(struct outcome *outcome, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void outcome_explain(struct outcome *outcome, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    if (vasprintf(&outcome->error, format, arguments) < 0)
+        abort();
+    va_end(arguments);
+}
+
+static void transfer_read_facts(const struct transfer *transfer, struct outcome *outcome) {
+    CURL *easy = transfer->easy;
+    const char *address = NULL;
+    long status = 0, port = 0;
+    curl_off_t retry_after_s = 0;
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &address);
+    curl_easy_getinfo(easy, CURLINFO_PRIMARY_PORT, &port);
+    curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+
+    outcome->status_code = status >= 200 ? (int)status : 0;
+    outcome->duration_ms = (info_us(easy, CURLINFO_TOTAL_TIME_T) + 500) / 1000;
+    outcome->retry_after_ms = retry_after_s > 0 ? retry_after_s * 1000 : -1;
+    if (address && *address)
+        snprintf(outcome->remote_address, sizeof outcome->remote_address,
+                 strchr(address, ':') ? "[%s]:%ld" : "%s:%ld", address, port);
+}
+
+/* A complete answer, or as much of it as we wanted. */
+static void judge_answer(const struct transfer *transfer, struct outcome *outcome) {
+    outcome->verdict = verdict_of_status(outcome->status_code, outcome->retry_after_ms > 0);
+    if (outcome->verdict != VERDICT_DELIVERED)
+        outcome_explain(outcome, "it answered %d%s", outcome->status_code,
+                        outcome->status_code >= 300 && outcome->status_code < 400
+                            ? ", a redirect, which is not followed"
+                            : "");
+    else if (transfer->response_cut)
+        outcome_explain(outcome, "delivered; the answer's body was cut after %" PRId64 " bytes",
+                        transfer->call->policy->max_response_bytes);
+}
+
+static void judge_timeout(const struct transfer *transfer, struct outcome *outcome) {
+    enum phase phase = transfer_phase(transfer);
+    outcome->verdict = phase == PHASE_CONNECTING ? VERDICT_UNREACHABLE : VERDICT_TIMEOUT;
+    outcome_explain(outcome, "timed out after %" PRId64 " ms %s", outcome->duration_ms,
+                    phase_names[phase]);
+}
+
+/* Before the request could be sent nothing can have arrived; after that, who knows. */
+static void judge_failure(const struct transfer *transfer, CURLcode code,
+                          struct outcome *outcome) {
+    const char *detail = *transfer->curl_error ? transfer->curl_error : curl_easy_strerror(code);
+    enum phase phase = transfer_phase(transfer);
+    if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
+        outcome->verdict = VERDICT_INVALID;
+    else
+        outcome->verdict = phase == PHASE_CONNECTING ? VERDICT_UNREACHABLE : VERDICT_FAILED;
+    outcome_explain(outcome, phase == PHASE_CONNECTING ? "can't connect: %s" : "bad answer: %s",
+                    detail);
+}
+
+void transfer_judge(const struct transfer *transfer, CURLcode code, struct outcome *outcome) {
+    transfer_read_facts(transfer, outcome);
+    if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && transfer->response_cut)) {
+        judge_answer(transfer, outcome);
+    } else if (*transfer->refusal &&
+               (code == CURLE_COULDNT_CONNECT || code == CURLE_ABORTED_BY_CALLBACK)) {
+        outcome->verdict = VERDICT_BLOCKED;
+        outcome_explain(outcome, "%s; allow_networks can allow it", transfer->refusal);
+    } else if (code == CURLE_OPERATION_TIMEDOUT) {
+        judge_timeout(transfer, outcome);
+    } else {
+        judge_failure(transfer, code, outcome);
+    }
+}

@@ -1,0 +1,302 @@
+#include "outhook/http/worker.h"
+
+#include "outhook/base/list.h"
+#include "outhook/base/memory.h"
+#include "outhook/http/call.h"
+#include "outhook/http/transfer.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <uv.h>
+
+enum { WORKER_NAME_BYTES = 16, RECEIVE_BATCH = 64 };
+
+struct worker {
+    char name[WORKER_NAME_BYTES];
+    int capacity;
+    struct channel *calls, *done;
+    atomic_bool stopping;
+    atomic_uint_fast64_t heartbeat;
+
+    /* The handle may be used by others from when the loop has it until it is closed. */
+    pthread_mutex_t wake_lock;
+    bool awake;
+    uv_async_t wake;
+
+    /* The worker's thread only. */
+    uv_loop_t loop;
+    uv_timer_t timer;
+    CURLM *multi;
+    struct list active, idle;
+};
+
+/* A socket that libcurl wants watched. Freed when libuv has closed the handle. */
+struct watched {
+    uv_poll_t poll;
+    struct worker *worker;
+    curl_socket_t socket;
+};
+
+/* ---- calls ----------------------------------------------------------------------------------- */
+
+static void worker_give_back(struct worker *worker, struct http_call *call) {
+    /* The channel has room for every call there can be; it is closed only after all workers ended. */
+    if (channel_send_wait(worker->done, call) != CHANNEL_SENT)
+        http_call_free(call);
+}
+
+static struct transfer *worker_idle_transfer(struct worker *worker) {
+    struct list *link = list_pop(&worker->idle);
+    return link ? container_of(link, struct transfer, link) : transfer_new();
+}
+
+static void worker_start_call(struct worker *worker, struct http_call *call) {
+    struct transfer *transfer = worker_idle_transfer(worker);
+    if (!transfer_start(transfer, call)) {
+        list_push(&worker->idle, &transfer->link);
+        worker_give_back(worker, call);
+        return;
+    }
+    list_push(&worker->active, &transfer->link);
+    curl_multi_add_handle(worker->multi, transfer->easy);
+}
+
+static void worker_end_call(struct worker *worker, struct transfer *transfer, CURLcode code) {
+    struct http_call *call = transfer->call;
+    curl_multi_remove_handle(worker->multi, transfer->easy);
+    transfer_finish(transfer, code);
+    list_remove(&transfer->link);
+    list_push_front(&worker->idle, &transfer->link);
+    worker_give_back(worker, call);
+}
+
+static void worker_collect(struct worker *worker) {
+    CURLMsg *message;
+    int left;
+    while ((message = curl_multi_info_read(worker->multi, &left))) {
+        struct transfer *transfer = NULL;
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        CURLcode code = message->data.result; /* the message dies with the handle's removal */
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
+        worker_end_call(worker, transfer, code);
+    }
+}
+
+/* ---- libcurl's events ------------------------------------------------------------------------ */
+
+static void worker_act(struct worker *worker, curl_socket_t socket, int events) {
+    int running;
+    curl_multi_socket_action(worker->multi, socket, events, &running);
+    worker_collect(worker);
+}
+
+static void worker_on_socket(uv_poll_t *poll, int status, int events) {
+    struct watched *watched = poll->data;
+    int flags = (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
+                (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
+    if (status < 0)
+        flags = CURL_CSELECT_ERR | CURL_CSELECT_IN | CURL_CSELECT_OUT;
+    worker_act(watched->worker, watched->socket, flags);
+}
+
+static void worker_on_timer(uv_timer_t *timer) {
+    worker_act(timer->data, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static void watched_closed(uv_handle_t *handle) {
+    free(handle->data);
+}
+
+static void worker_unwatch(struct worker *worker, struct watched *watched) {
+    if (!watched)
+        return;
+    curl_multi_assign(worker->multi, watched->socket, NULL);
+    uv_poll_stop(&watched->poll);
+    uv_close((uv_handle_t *)&watched->poll, watched_closed);
+}
+
+static struct watched *worker_watch(struct worker *worker, curl_socket_t socket) {
+    struct watched *watched = new(struct watched);
+    watched->worker = worker;
+    watched->socket = socket;
+    if (uv_poll_init_socket(&worker->loop, &watched->poll, socket)) {
+        free(watched);
+        return NULL;
+    }
+    watched->poll.data = watched;
+    curl_multi_assign(worker->multi, socket, watched);
+    return watched;
+}
+
+static int worker_want_socket(CURL *easy, curl_socket_t socket, int what, void *context,
+                              void *known) {
+    struct worker *worker = context;
+    struct watched *watched = known;
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        worker_unwatch(worker, watched);
+        return 0;
+    }
+    if (!watched)
+        watched = worker_watch(worker, socket);
+    if (!watched)
+        return 0; /* the call then runs into its timeout, which is the honest outcome */
+    int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+    uv_poll_start(&watched->poll, events, worker_on_socket);
+    return 0;
+}
+
+/* libcurl may not be called from here; a timer of 0 ms fires in the loop's next turn. */
+static int worker_want_timer(CURLM *multi, long timeout_ms, void *context) {
+    struct worker *worker = context;
+    (void)multi;
+    if (timeout_ms < 0) {
+        uv_timer_stop(&worker->timer);
+        return 0;
+    }
+    uv_update_time(&worker->loop);
+    uv_timer_start(&worker->timer, worker_on_timer, (uint64_t)timeout_ms, 0);
+    return 0;
+}
+
+/* ---- the thread ------------------------------------------------------------------------------ */
+
+static void worker_stop_loop(struct worker *worker) {
+    pthread_mutex_lock(&worker->wake_lock);
+    worker->awake = false;
+    pthread_mutex_unlock(&worker->wake_lock);
+    uv_close((uv_handle_t *)&worker->wake, NULL);
+    uv_close((uv_handle_t *)&worker->timer, NULL);
+}
+
+static void worker_give_up_calls(struct worker *worker) {
+    list_for_each_safe(link, &worker->active) {
+        struct transfer *transfer = container_of(link, struct transfer, link);
+        struct http_call *call = transfer->call;
+        curl_multi_remove_handle(worker->multi, transfer->easy);
+        transfer_abort(transfer);
+        list_remove(link);
+        list_push(&worker->idle, link);
+        worker_give_back(worker, call);
+    }
+}
+
+static void worker_take_calls(struct worker *worker) {
+    void *batch[RECEIVE_BATCH];
+    size_t count;
+    while ((count = channel_receive(worker->calls, batch, RECEIVE_BATCH)))
+        for (size_t i = 0; i < count; i++)
+            worker_start_call(worker, batch[i]);
+}
+
+static void worker_on_wake(uv_async_t *wake) {
+    struct worker *worker = wake->data;
+    atomic_fetch_add(&worker->heartbeat, 1);
+    worker_take_calls(worker);
+    if (atomic_load(&worker->stopping)) {
+        worker_give_up_calls(worker);
+        worker_stop_loop(worker);
+    }
+}
+
+static void worker_open(struct worker *worker) {
+    worker->multi = curl_multi_init();
+    if (!worker->multi)
+        abort();
+    curl_multi_setopt(worker->multi, CURLMOPT_SOCKETFUNCTION, worker_want_socket);
+    curl_multi_setopt(worker->multi, CURLMOPT_SOCKETDATA, worker);
+    curl_multi_setopt(worker->multi, CURLMOPT_TIMERFUNCTION, worker_want_timer);
+    curl_multi_setopt(worker->multi, CURLMOPT_TIMERDATA, worker);
+    /* Counts connections in use, too: fewer than this, and each call's end closes one. */
+    curl_multi_setopt(worker->multi, CURLMOPT_MAXCONNECTS, (long)worker->capacity * 2);
+    uv_timer_init(&worker->loop, &worker->timer);
+    worker->timer.data = worker;
+}
+
+static void worker_close(struct worker *worker) {
+    struct list *link;
+    while ((link = list_pop(&worker->idle)))
+        transfer_free(container_of(link, struct transfer, link));
+    curl_multi_cleanup(worker->multi); /* says goodbye to its sockets through worker_want_socket() */
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    if (uv_loop_close(&worker->loop))
+        abort(); /* a handle was forgotten */
+}
+
+static void worker_run(struct task *task, void *context) {
+    struct worker *worker = context;
+    worker_open(worker);
+    task_ready(task);
+    worker_nudge(worker); /* a stop, or a call, may have come before */
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    worker_close(worker);
+}
+
+void worker_nudge(struct worker *worker) {
+    pthread_mutex_lock(&worker->wake_lock);
+    if (worker->awake)
+        uv_async_send(&worker->wake);
+    pthread_mutex_unlock(&worker->wake_lock);
+}
+
+static void worker_wake(void *context) {
+    worker_nudge(context);
+}
+
+static void worker_stop(void *context) {
+    struct worker *worker = context;
+    atomic_store(&worker->stopping, true);
+    channel_close(worker->calls);
+    worker_nudge(worker);
+}
+
+/* ---- the owner's side ------------------------------------------------------------------------ */
+
+struct worker *worker_new(int number, int capacity, struct channel *done) {
+    struct worker *worker = new(struct worker);
+    snprintf(worker->name, sizeof worker->name, "worker%d", number);
+    worker->capacity = capacity;
+    worker->done = done;
+    worker->calls = channel_new((size_t)capacity, worker_wake, worker);
+    list_init(&worker->active);
+    list_init(&worker->idle);
+    pthread_mutex_init(&worker->wake_lock, NULL);
+    if (uv_loop_init(&worker->loop) ||
+        uv_async_init(&worker->loop, &worker->wake, worker_on_wake))
+        abort();
+    worker->wake.data = worker;
+    worker->awake = true;
+    return worker;
+}
+
+void worker_free(struct worker *worker) {
+    if (!worker)
+        return;
+    if (worker->awake) { /* never ran */
+        uv_close((uv_handle_t *)&worker->wake, NULL);
+        uv_run(&worker->loop, UV_RUN_DEFAULT);
+        uv_loop_close(&worker->loop);
+    }
+    channel_free(worker->calls);
+    pthread_mutex_destroy(&worker->wake_lock);
+    free(worker);
+}
+
+struct task_definition worker_task(struct worker *worker) {
+    return (struct task_definition){worker->name, worker_run, worker_stop, worker};
+}
+
+void worker_send(struct worker *worker, struct http_call *call) {
+    if (channel_send(worker->calls, call) == CHANNEL_SENT)
+        return;
+    call->outcome.verdict = VERDICT_ABORTED;
+    worker_give_back(worker, call);
+}
+
+uint64_t worker_heartbeat(struct worker *worker) {
+    return atomic_load(&worker->heartbeat);
+}

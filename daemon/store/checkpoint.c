@@ -1,0 +1,162 @@
+#include "outhook/store/checkpoint.h"
+
+#include "outhook/base/clock.h"
+#include "outhook/base/duration.h"
+#include "outhook/runtime/log.h"
+#include "outhook/store/database.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum {
+    WAL_HEADER_BYTES = 32,
+    WAL_FRAME_BYTES = 4096 + 24,
+    CHECKPOINT_FRAMES = 500,  /* from here on the log is emptied */
+    PRODUCER_FRAMES = 1000,   /* from here on a producer's connection does so itself */
+    HOLD_BACK_MS = 500,       /* after a bulk commit: its producer is checkpointing */
+    READER_WAIT_MS = 20,      /* how long a checkpoint waits, and lets producers wait, for readers */
+    WRITER_WAIT_MS = 2000,    /* how long it waits for the write lock */
+    RETRY_MS = 1000,
+    REPORT_FRAMES = 25000,    /* about 100 MB: a reader keeps the log from being emptied */
+    REPORT_EVERY_MS = 60000,
+};
+
+/* SQLite's lock numbers in the shared memory of the log (wal.c; part of its file format). */
+enum { WAL_WRITE_LOCK = 0, WAL_READ_LOCK_0 = 3 };
+
+/* ---- the guard ------------------------------------------------------------------------------- */
+
+/* One connection of one process is guarded, from its one thread. */
+static struct guard {
+    sqlite3_io_methods methods;
+    const sqlite3_io_methods *original;
+    bool write_lock_held;
+    bool checkpointing;
+    int64_t wait_until_us; /* mono; of the phase under way */
+} guard;
+
+static void guard_note(int offset, int count, int flags, int code) {
+    bool covers_write_lock = offset <= WAL_WRITE_LOCK && offset + count > WAL_WRITE_LOCK;
+    if (!covers_write_lock || code != SQLITE_OK || !(flags & SQLITE_SHM_EXCLUSIVE))
+        return;
+    guard.write_lock_held = (flags & SQLITE_SHM_LOCK) != 0;
+    if (guard.checkpointing && guard.write_lock_held)
+        guard.wait_until_us = clock_mono_us() + READER_WAIT_MS * 1000;
+}
+
+static int guard_shm_lock(sqlite3_file *file, int offset, int count, int flags) {
+    bool copying = offset == WAL_READ_LOCK_0 && (flags & SQLITE_SHM_LOCK) &&
+                   (flags & SQLITE_SHM_EXCLUSIVE);
+    if (guard.checkpointing && copying && !guard.write_lock_held)
+        return SQLITE_BUSY;
+    int code = guard.original->xShmLock(file, offset, count, flags);
+    guard_note(offset, count, flags, code);
+    return code;
+}
+
+/* Called by SQLite whenever a lock that it wants is held by somebody else. */
+static int guard_busy(void *context, int times) {
+    (void)context;
+    (void)times;
+    if (!guard.checkpointing || clock_mono_us() >= guard.wait_until_us)
+        return 0;
+    nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
+    return 1;
+}
+
+static int guard_install(struct database *database, struct error *error) {
+    sqlite3_file *file = NULL;
+    int code = sqlite3_file_control(database->handle, "main", SQLITE_FCNTL_FILE_POINTER,
+                                    (void *)&file);
+    if (code || !file || !file->pMethods || file->pMethods->iVersion < 2)
+        return error_set(error, ERROR_FAILED,
+                         "this SQLite gives no access to its write-ahead log's locks");
+    guard.original = file->pMethods;
+    guard.methods = *guard.original;
+    guard.methods.xShmLock = guard_shm_lock;
+    file->pMethods = &guard.methods;
+    sqlite3_busy_handler(database->handle, guard_busy, NULL);
+    return 0;
+}
+
+/* ---- checkpoints ----------------------------------------------------------------------------- */
+
+int checkpoint_open(struct checkpoint *checkpoint, struct database *database,
+                    struct error *error) {
+    *checkpoint = (struct checkpoint){.database = database};
+    if (asprintf(&checkpoint->wal_path, "%s-wal", database->path) < 0)
+        abort();
+    return guard_install(database, error);
+}
+
+void checkpoint_close(struct checkpoint *checkpoint) {
+    free(checkpoint->wal_path);
+    *checkpoint = (struct checkpoint){0};
+}
+
+int64_t checkpoint_frames(const struct checkpoint *checkpoint) {
+    struct stat status;
+    if (stat(checkpoint->wal_path, &status) < 0 || status.st_size <= WAL_HEADER_BYTES)
+        return 0;
+    return ((int64_t)status.st_size - WAL_HEADER_BYTES) / WAL_FRAME_BYTES;
+}
+
+static int checkpoint_truncate(struct checkpoint *checkpoint) {
+    guard.checkpointing = true;
+    guard.wait_until_us = clock_mono_us() + WRITER_WAIT_MS * 1000;
+    int code = sqlite3_wal_checkpoint_v2(checkpoint->database->handle, "main",
+                                         SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    guard.checkpointing = false;
+    return code;
+}
+
+static void checkpoint_report(struct checkpoint *checkpoint, int64_t frames,
+                              int64_t now_mono_ms) {
+    if (frames < REPORT_FRAMES ||
+        (checkpoint->reported_at_ms && now_mono_ms - checkpoint->reported_at_ms < REPORT_EVERY_MS))
+        return;
+    checkpoint->reported_at_ms = now_mono_ms;
+    log_line(LEVEL_WARNING,
+             "the write-ahead log %s has grown to %" PRId64
+             " MB: another process keeps a transaction open; end it (fuser %s shows who)",
+             checkpoint->wal_path, frames * WAL_FRAME_BYTES >> 20, checkpoint->database->path);
+}
+
+int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms, struct error *error) {
+    if (now_mono_ms < checkpoint->not_before_ms)
+        return 0;
+    int64_t frames = checkpoint_frames(checkpoint);
+    if (frames < CHECKPOINT_FRAMES) {
+        checkpoint->big = false;
+        return 0;
+    }
+    /* A producer whose bulk commit made the log this long is about to checkpoint it, too. */
+    if (frames >= PRODUCER_FRAMES && !checkpoint->big) {
+        checkpoint->big = true;
+        checkpoint->not_before_ms = now_mono_ms + HOLD_BACK_MS;
+        return 0;
+    }
+
+    int code = checkpoint_truncate(checkpoint);
+    switch (code & 0xff) {
+    case SQLITE_OK:
+        checkpoint->big = false;
+        return 0;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_FULL:
+        checkpoint->not_before_ms = now_mono_ms + RETRY_MS;
+        checkpoint_report(checkpoint, frames, now_mono_ms);
+        return 0;
+    default:
+        return database_error(checkpoint->database, code, "checkpoint the database", error);
+    }
+}
+
+void checkpoint_finish(struct checkpoint *checkpoint) {
+    if (checkpoint->wal_path && checkpoint_frames(checkpoint))
+        checkpoint_truncate(checkpoint);
+}

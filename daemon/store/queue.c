@@ -1,0 +1,335 @@
+#include "outhook/store/queue.h"
+
+#include "outhook/base/clock.h"
+#include "outhook/base/memory.h"
+#include "outhook/delivery/delivery.h"
+#include "outhook/delivery/endpoint.h"
+#include "outhook/store/database.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Header objects become lines here, as JSON is SQLite's to read. The triggers let in nothing but
+ * objects; what got past them is left out rather than made an error of the whole lane. */
+#define HEADER_LINES                                                                               \
+    "CASE WHEN json_valid(headers) THEN (SELECT group_concat(key || ': ' || atom, char(10)) || "   \
+    "char(10) FROM json_each(headers) WHERE atom IS NOT NULL) END"
+
+static const char sql_endpoint[] =
+    "SELECT name, url, enabled, ordered, tls_insecure, signing, " HEADER_LINES
+    ", timeout_ms, connect_timeout_ms, max_attempts, max_in_flight, rate_burst, rate_limit,"
+    " retry_schedule, tls_ca_file, tls_cert_file, tls_key_file FROM endpoints WHERE id = ?1";
+static const char sql_secrets[] = "SELECT secret, expires_at FROM endpoint_secrets"
+                                  " WHERE endpoint_id = ?1 ORDER BY created_at DESC, id DESC";
+static const char sql_next_due[] =
+    "SELECT due_at FROM deliveries WHERE status = 'pending' AND endpoint_id = ?1"
+    " ORDER BY due_at LIMIT 1";
+/* 'pending' stands literally: the planner has to see that the partial index fits. */
+static const char sql_due[] =
+    "SELECT id, webhook_id, due_at, attempts, attempts_before, expires_at, created_at"
+    " FROM deliveries WHERE status = 'pending' AND endpoint_id = ?1 ORDER BY due_at, id";
+static const char sql_webhook[] =
+    "SELECT uid, type, method, content_type, " HEADER_LINES ", payload FROM webhooks WHERE id = ?1";
+static const char sql_fresh[] =
+    "SELECT id, endpoint_id, due_at FROM deliveries WHERE id > ?1 ORDER BY id LIMIT ?2";
+static const char sql_changes[] =
+    "SELECT seq, endpoint_id FROM endpoint_changes WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+static const char sql_boot[] =
+    "SELECT id FROM endpoints AS e WHERE id > ?1 AND (name IS NOT NULL OR EXISTS"
+    " (SELECT 1 FROM deliveries WHERE status = 'pending' AND endpoint_id = e.id))"
+    " ORDER BY id LIMIT ?2";
+
+static int queue_prepare(struct queue *queue, struct error *error) {
+    const struct {
+        sqlite3_stmt **statement;
+        const char *sql;
+    } all[] = {
+        {&queue->endpoint, sql_endpoint}, {&queue->secrets, sql_secrets},
+        {&queue->next_due, sql_next_due}, {&queue->due, sql_due},
+        {&queue->webhook, sql_webhook},   {&queue->fresh, sql_fresh},
+        {&queue->changes, sql_changes},   {&queue->boot, sql_boot},
+        {&queue->data_version, "PRAGMA data_version"},
+    };
+    int r = 0;
+    for (size_t i = 0; !r && i < sizeof all / sizeof *all; i++)
+        r = database_prepare(queue->database, all[i].statement, all[i].sql, error);
+    return r;
+}
+
+int queue_open(struct queue *queue, struct database *database, struct error *error) {
+    *queue = (struct queue){.database = database};
+    int r = queue_prepare(queue, error);
+    if (!r)
+        r = database_integer(database, "SELECT max(id) FROM deliveries", &queue->last_delivery_id,
+                             error);
+    if (!r)
+        r = database_integer(database, "SELECT max(seq) FROM endpoint_changes",
+                             &queue->last_change_seq, error);
+    return r;
+}
+
+void queue_close(struct queue *queue) {
+    sqlite3_stmt *const all[] = {queue->endpoint, queue->secrets, queue->next_due,
+                                 queue->due,      queue->webhook, queue->fresh,
+                                 queue->changes,  queue->boot,    queue->data_version};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        sqlite3_finalize(all[i]);
+    map_free(&queue->handed_out);
+    *queue = (struct queue){0};
+}
+
+/* Ends a statement's use, so that it holds no snapshot; turns its last result into our own. */
+static int queue_reset(struct queue *queue, sqlite3_stmt *statement, int code,
+                       struct error *error) {
+    int r = 0;
+    if (code != SQLITE_ROW && code != SQLITE_DONE)
+        r = database_error(queue->database, code, "read the queue", error);
+    sqlite3_reset(statement);
+    return r;
+}
+
+int queue_version(struct queue *queue, int64_t *version, struct error *error) {
+    int code = sqlite3_step(queue->data_version);
+    if (code == SQLITE_ROW)
+        *version = sqlite3_column_int64(queue->data_version, 0);
+    return queue_reset(queue, queue->data_version, code, error);
+}
+
+int queue_endpoints(struct queue *queue, int64_t after, int64_t ids[QUEUE_PAGE], int *count,
+                    struct error *error) {
+    int code;
+    *count = 0;
+    sqlite3_bind_int64(queue->boot, 1, after);
+    sqlite3_bind_int(queue->boot, 2, QUEUE_PAGE);
+    while ((code = sqlite3_step(queue->boot)) == SQLITE_ROW)
+        ids[(*count)++] = sqlite3_column_int64(queue->boot, 0);
+    return queue_reset(queue, queue->boot, code, error);
+}
+
+/* ---- endpoints ------------------------------------------------------------------------------- */
+
+static struct durations *queue_schedule(const char *text) {
+    struct durations durations;
+    if (!text || !durations_parse(text, &durations))
+        return NULL;
+    struct durations *copy = new(struct durations);
+    *copy = durations;
+    return copy;
+}
+
+static void queue_read_endpoint(sqlite3_stmt *row, struct endpoint *endpoint) {
+    const char *signing = (const char *)sqlite3_column_text(row, 5);
+    endpoint->name = database_text(row, 0);
+    endpoint->url = database_text(row, 1);
+    endpoint->enabled = sqlite3_column_int(row, 2) != 0;
+    endpoint->ordered = sqlite3_column_int(row, 3) != 0;
+    endpoint->tls_insecure = sqlite3_column_int(row, 4) != 0;
+    endpoint->signing = SIGNING_STANDARD;
+    if (signing)
+        signing_parse(signing, &endpoint->signing);
+    endpoint->header_lines = database_text(row, 6);
+    endpoint->timeout_ms = sqlite3_column_int64(row, 7);
+    endpoint->connect_timeout_ms = sqlite3_column_int64(row, 8);
+    endpoint->max_attempts = sqlite3_column_int(row, 9);
+    endpoint->max_in_flight = sqlite3_column_int(row, 10);
+    endpoint->rate_burst = sqlite3_column_int(row, 11);
+    endpoint->rate_limit = sqlite3_column_double(row, 12);
+    endpoint->retry_schedule = queue_schedule((const char *)sqlite3_column_text(row, 13));
+    endpoint->tls_ca_file = database_text(row, 14);
+    endpoint->tls_cert_file = database_text(row, 15);
+    endpoint->tls_key_file = database_text(row, 16);
+}
+
+static int queue_read_secrets(struct queue *queue, struct endpoint *endpoint,
+                              struct error *error) {
+    int code;
+    sqlite3_bind_int64(queue->secrets, 1, endpoint->id);
+    while ((code = sqlite3_step(queue->secrets)) == SQLITE_ROW) {
+        endpoint->secrets = memory_resize(endpoint->secrets, (size_t)endpoint->secret_count + 1,
+                                          sizeof *endpoint->secrets);
+        bool expires = sqlite3_column_type(queue->secrets, 1) != SQLITE_NULL;
+        endpoint->secrets[endpoint->secret_count++] = (struct endpoint_secret){
+            .secret = database_text(queue->secrets, 0),
+            .expires_at = expires ? sqlite3_column_int64(queue->secrets, 1) : CLOCK_NEVER,
+        };
+    }
+    return queue_reset(queue, queue->secrets, code, error);
+}
+
+static int queue_read_next_due(struct queue *queue, int64_t id, int64_t *next_due,
+                               struct error *error) {
+    sqlite3_bind_int64(queue->next_due, 1, id);
+    int code = sqlite3_step(queue->next_due);
+    *next_due = code == SQLITE_ROW ? sqlite3_column_int64(queue->next_due, 0) : CLOCK_NEVER;
+    return queue_reset(queue, queue->next_due, code, error);
+}
+
+int queue_endpoint(struct queue *queue, int64_t id, struct endpoint **endpoint, int64_t *next_due,
+                   struct error *error) {
+    *endpoint = NULL;
+    sqlite3_bind_int64(queue->endpoint, 1, id);
+    int code = sqlite3_step(queue->endpoint);
+    if (code == SQLITE_ROW) {
+        *endpoint = endpoint_new();
+        (*endpoint)->id = id;
+        queue_read_endpoint(queue->endpoint, *endpoint);
+    }
+    int r = queue_reset(queue, queue->endpoint, code, error);
+    if (!r && *endpoint)
+        r = queue_read_secrets(queue, *endpoint, error);
+    if (!r && *endpoint)
+        r = queue_read_next_due(queue, id, next_due, error);
+    if (r)
+        *endpoint = endpoint_unref(*endpoint);
+    return r;
+}
+
+/* ---- news ------------------------------------------------------------------------------------ */
+
+int queue_changes(struct queue *queue, int64_t ids[QUEUE_PAGE], int *count, struct error *error) {
+    int code;
+    *count = 0;
+    sqlite3_bind_int64(queue->changes, 1, queue->last_change_seq);
+    sqlite3_bind_int(queue->changes, 2, QUEUE_PAGE);
+    while ((code = sqlite3_step(queue->changes)) == SQLITE_ROW) {
+        queue->last_change_seq = sqlite3_column_int64(queue->changes, 0);
+        ids[(*count)++] = sqlite3_column_int64(queue->changes, 1);
+    }
+    return queue_reset(queue, queue->changes, code, error);
+}
+
+/* Adds one row to the page; rows of one endpoint usually come together. */
+static void queue_add_notice(struct queue_notice notices[QUEUE_PAGE], int *count,
+                             struct map *places, int64_t endpoint_id, int64_t due_at) {
+    struct queue_notice *notice = map_get(places, endpoint_id);
+    if (notice) {
+        if (due_at < notice->due_at)
+            notice->due_at = due_at;
+        return;
+    }
+    notice = &notices[(*count)++];
+    *notice = (struct queue_notice){endpoint_id, due_at};
+    map_put(places, endpoint_id, notice);
+}
+
+int queue_fresh(struct queue *queue, struct queue_notice notices[QUEUE_PAGE], int *count,
+                bool *more, struct error *error) {
+    struct map places = {0};
+    int code, rows = 0;
+    *count = 0;
+    sqlite3_bind_int64(queue->fresh, 1, queue->last_delivery_id);
+    sqlite3_bind_int(queue->fresh, 2, QUEUE_PAGE);
+    while ((code = sqlite3_step(queue->fresh)) == SQLITE_ROW) {
+        queue->last_delivery_id = sqlite3_column_int64(queue->fresh, 0);
+        queue_add_notice(notices, count, &places, sqlite3_column_int64(queue->fresh, 1),
+                         sqlite3_column_int64(queue->fresh, 2));
+        rows++;
+    }
+    map_free(&places);
+    *more = rows == QUEUE_PAGE;
+    return queue_reset(queue, queue->fresh, code, error);
+}
+
+/* ---- loading --------------------------------------------------------------------------------- */
+
+static struct delivery *queue_read_delivery(sqlite3_stmt *row, int64_t endpoint_id) {
+    struct delivery *delivery = delivery_new();
+    bool expires = sqlite3_column_type(row, 5) != SQLITE_NULL;
+    delivery->id = sqlite3_column_int64(row, 0);
+    delivery->webhook_id = sqlite3_column_int64(row, 1);
+    delivery->endpoint_id = endpoint_id;
+    delivery->due_at = sqlite3_column_int64(row, 2);
+    delivery->attempts = sqlite3_column_int(row, 3);
+    delivery->attempts_before = sqlite3_column_int(row, 4);
+    delivery->expires_at = expires ? sqlite3_column_int64(row, 5) : CLOCK_NEVER;
+    delivery->created_at = sqlite3_column_int64(row, 6);
+    return delivery;
+}
+
+static void queue_copy_payload(sqlite3_stmt *row, int column, struct delivery *delivery) {
+    const void *bytes = sqlite3_column_type(row, column) == SQLITE_BLOB
+                            ? sqlite3_column_blob(row, column)
+                            : sqlite3_column_text(row, column);
+    delivery->payload_bytes = (size_t)sqlite3_column_bytes(row, column);
+    delivery->payload = memory_new(delivery->payload_bytes + 1, 1);
+    if (delivery->payload_bytes)
+        memcpy(delivery->payload, bytes, delivery->payload_bytes);
+}
+
+/* Reads the webhook of a delivery unless its payload is larger than `bytes`; then only *too_large. A
+ * webhook whose row is gone leaves the delivery without a uid. */
+static int queue_read_webhook(struct queue *queue, struct delivery *delivery, int64_t bytes,
+                              int64_t *too_large, struct error *error) {
+    sqlite3_stmt *row = queue->webhook;
+    *too_large = 0;
+    sqlite3_bind_int64(row, 1, delivery->webhook_id);
+    int code = sqlite3_step(row);
+    if (code == SQLITE_ROW && sqlite3_column_bytes(row, 5) > bytes) {
+        *too_large = sqlite3_column_bytes(row, 5);
+    } else if (code == SQLITE_ROW) {
+        delivery->uid = database_text(row, 0);
+        delivery->type = database_text(row, 1);
+        delivery->method = database_text(row, 2);
+        delivery->content_type = database_text(row, 3);
+        delivery->header_lines = database_text(row, 4);
+        queue_copy_payload(row, 5, delivery);
+    }
+    return queue_reset(queue, row, code, error);
+}
+
+/* Adds the row that `due` stands on. False when it ends the load: not due yet, or no room. */
+static int queue_load_row(struct queue *queue, int64_t endpoint_id, int64_t *bytes_left,
+                          struct queue_load *load, bool *added, struct error *error) {
+    struct delivery *delivery = queue_read_delivery(queue->due, endpoint_id);
+    int64_t too_large = 0;
+    int r = queue_read_webhook(queue, delivery, *bytes_left, &too_large, error);
+    *added = !r && !too_large;
+    if (!*added) {
+        if (!load->count)
+            load->need_bytes = too_large;
+        delivery_free(delivery);
+        return r;
+    }
+    *bytes_left -= (int64_t)delivery->payload_bytes;
+    map_put(&queue->handed_out, delivery->id, delivery);
+    load->rows[load->count++] = delivery;
+    return 0;
+}
+
+static void queue_load_undo(struct queue *queue, struct queue_load *load) {
+    while (load->count > 0) {
+        struct delivery *delivery = load->rows[--load->count];
+        queue_forget(queue, delivery->id);
+        delivery_free(delivery);
+    }
+}
+
+int queue_load(struct queue *queue, int64_t endpoint_id, int rows, int64_t bytes,
+               int64_t now_wall_ms, struct queue_load *load, struct error *error) {
+    int code, r = 0;
+    *load = (struct queue_load){.next_due = CLOCK_NEVER};
+    if (rows > QUEUE_ROWS_MAX)
+        rows = QUEUE_ROWS_MAX;
+    sqlite3_bind_int64(queue->due, 1, endpoint_id);
+    while ((code = sqlite3_step(queue->due)) == SQLITE_ROW) {
+        bool added = false;
+        int64_t due_at = sqlite3_column_int64(queue->due, 2);
+        if (map_get(&queue->handed_out, sqlite3_column_int64(queue->due, 0)))
+            continue;
+        if (due_at <= now_wall_ms && load->count < rows)
+            r = queue_load_row(queue, endpoint_id, &bytes, load, &added, error);
+        if (!added) {
+            load->next_due = due_at;
+            break;
+        }
+    }
+    int reset = queue_reset(queue, queue->due, code, error);
+    r = r ? r : reset;
+    if (r)
+        queue_load_undo(queue, load);
+    return r;
+}
+
+void queue_forget(struct queue *queue, int64_t delivery_id) {
+    map_remove(&queue->handed_out, delivery_id);
+}

@@ -1,0 +1,510 @@
+#include "outhook/store/store.h"
+
+#include "outhook/base/clock.h"
+#include "outhook/base/map.h"
+#include "outhook/base/memory.h"
+#include "outhook/delivery/delivery.h"
+#include "outhook/delivery/endpoint.h"
+#include "outhook/runtime/log.h"
+#include "outhook/store/checkpoint.h"
+#include "outhook/store/database.h"
+#include "outhook/store/watch.h"
+
+#include <inttypes.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    BATCH_MAX = 512,         /* requests taken, and outcomes written, at a time */
+    LINGER_US = 2000,        /* outcomes that follow a commit closely wait this long for company */
+    REPLIES_MAX = 1024,      /* replies nobody has taken yet */
+    LOCK_RETRY_US = 2000,    /* how often a lock that another process holds is tried */
+    SPACE_RETRY_US = 500000, /* how often a full disk is tried */
+    REPORT_AFTER_MS = 1000,  /* a wait longer than this is worth a line in the log */
+    INSPECT_EVERY_MS = 1000, /* how often we look whether the file is still where it was */
+};
+
+struct store {
+    struct store_settings settings;
+    struct task *task;
+    struct channel *requests, *replies;
+    int wake_fd;
+    atomic_bool stopping, give_up;
+    atomic_uint_fast64_t heartbeat;
+
+    /* The store's thread only, from here on. */
+    struct database database;
+    struct queue queue;
+    struct writer writer;
+    struct checkpoint checkpoint;
+    struct watch watch;
+    struct map told; /* endpoint ids that the other side knows */
+    int64_t version; /* of the database, when last asked */
+    bool more_fresh; /* a page of news was full: there is more */
+    struct store_request *unwritten[BATCH_MAX];
+    int n_unwritten;
+    int64_t committed_at_us, inspect_at_ms;
+    ino_t wal_inode;
+    struct error error; /* why the store ended */
+};
+
+/* ---- messages -------------------------------------------------------------------------------- */
+
+void store_request_free(struct store_request *request) {
+    outcome_free(&request->write.outcome);
+    delivery_free(request->delivery);
+    free(request);
+}
+
+void store_reply_free(struct store_reply *reply) {
+    for (int i = 0; i < reply->load.count; i++)
+        delivery_free(reply->load.rows[i]);
+    endpoint_unref(reply->endpoint);
+    if (reply->request)
+        store_request_free(reply->request);
+    free(reply);
+}
+
+static void store_reply(struct store *store, struct store_reply content) {
+    struct store_reply *reply = new(struct store_reply);
+    *reply = content;
+    if (channel_send_wait(store->replies, reply) != CHANNEL_SENT)
+        store_reply_free(reply);
+}
+
+void store_send(struct store *store, struct store_request *request) {
+    if (channel_send(store->requests, request) != CHANNEL_SENT)
+        store_request_free(request);
+}
+
+struct store_reply *store_receive(struct store *store) {
+    void *reply;
+    return channel_receive(store->replies, &reply, 1) ? reply : NULL;
+}
+
+/* ---- waiting for others ---------------------------------------------------------------------- */
+
+/* Speaks once of a wait that takes long, and once of its end. */
+struct store_wait {
+    int64_t since_ms;
+    bool reported;
+};
+
+static void store_report_wait(struct store_wait *wait, const struct error *error) {
+    if (wait->reported || clock_now().mono_ms - wait->since_ms < REPORT_AFTER_MS)
+        return;
+    wait->reported = true;
+    log_line(LEVEL_WARNING, "%s; deliveries wait until that ends, and nothing is lost",
+             error->text);
+}
+
+static void store_report_end(const struct store_wait *wait) {
+    if (wait->reported)
+        log_line(LEVEL_INFO, "the database can be written again after %" PRId64 " s",
+                 (clock_now().mono_ms - wait->since_ms) / 1000);
+}
+
+/* After a failure that may pass: waits a little. False when it won't pass, or may not be waited for. */
+static bool store_may_retry(struct store *store, struct store_wait *wait, int r,
+                            const struct error *error) {
+    if (r != ERROR_BUSY && r != ERROR_FULL)
+        return false;
+    if (atomic_load(&store->give_up))
+        return false;
+    store_report_wait(wait, error);
+    int64_t pause_us = r == ERROR_BUSY ? LOCK_RETRY_US : SPACE_RETRY_US;
+    nanosleep(&(struct timespec){.tv_nsec = pause_us * 1000}, NULL);
+    atomic_fetch_add(&store->heartbeat, 1);
+    return true;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static int store_tell_endpoint(struct store *store, int64_t id, struct error *error) {
+    struct store_wait wait = {.since_ms = clock_now().mono_ms};
+    struct endpoint *endpoint;
+    int64_t next_due = CLOCK_NEVER;
+    int r;
+    do
+        r = queue_endpoint(&store->queue, id, &endpoint, &next_due, error);
+    while (r && store_may_retry(store, &wait, r, error));
+    if (r)
+        return r;
+    if (endpoint) {
+        map_put(&store->told, id, store);
+        store_reply(store, (struct store_reply){
+                               .kind = STORE_ENDPOINT, .endpoint = endpoint, .due_at = next_due});
+    } else if (map_remove(&store->told, id)) {
+        store_reply(store, (struct store_reply){.kind = STORE_ENDPOINT_GONE, .endpoint_id = id});
+    }
+    return 0;
+}
+
+static int store_tell_endpoints(struct store *store, struct error *error) {
+    int64_t ids[QUEUE_PAGE], after = 0;
+    int count, r = 0;
+    do {
+        r = queue_endpoints(&store->queue, after, ids, &count, error);
+        for (int i = 0; !r && i < count; i++)
+            r = store_tell_endpoint(store, after = ids[i], error);
+    } while (!r && count == QUEUE_PAGE && !atomic_load(&store->stopping));
+    return r;
+}
+
+/* What people have edited comes first, so that new rows meet the endpoints as they are now. */
+static int store_tell_changes(struct store *store, struct error *error) {
+    int64_t ids[QUEUE_PAGE];
+    int count, r;
+    do {
+        r = queue_changes(&store->queue, ids, &count, error);
+        for (int i = 0; !r && i < count; i++)
+            r = store_tell_endpoint(store, ids[i], error);
+    } while (!r && count == QUEUE_PAGE);
+    return r;
+}
+
+static int store_tell_fresh(struct store *store, struct error *error) {
+    struct queue_notice notices[QUEUE_PAGE];
+    int count;
+    int r = queue_fresh(&store->queue, notices, &count, &store->more_fresh, error);
+    for (int i = 0; !r && i < count; i++) {
+        if (!map_get(&store->told, notices[i].endpoint_id))
+            r = store_tell_endpoint(store, notices[i].endpoint_id, error);
+        else
+            store_reply(store, (struct store_reply){.kind = STORE_NOTICED,
+                                                    .endpoint_id = notices[i].endpoint_id,
+                                                    .due_at = notices[i].due_at});
+    }
+    return r;
+}
+
+/* Looks whether another process has committed, and tells what that brought. */
+static int store_look(struct store *store, struct error *error) {
+    int64_t version = store->version;
+    int r = queue_version(&store->queue, &version, error);
+    bool changed = !r && version != store->version;
+    if (!r && changed)
+        r = store_tell_changes(store, error);
+    if (!r && (changed || store->more_fresh))
+        r = store_tell_fresh(store, error);
+    if (!r)
+        store->version = version; /* else the next look sees the same difference, and tells it */
+    return r;
+}
+
+static int store_load(struct store *store, const struct store_request *request,
+                      struct error *error) {
+    struct store_reply reply = {.kind = STORE_LOADED, .endpoint_id = request->endpoint_id};
+    int r = queue_load(&store->queue, request->endpoint_id, request->rows, request->bytes,
+                       clock_now().wall_ms, &reply.load, error);
+    if (!r)
+        store_reply(store, reply);
+    return r;
+}
+
+/* ---- writing --------------------------------------------------------------------------------- */
+
+static int compare_writes(const void *a, const void *b) {
+    const struct store_request *x = *(struct store_request *const *)a;
+    const struct store_request *y = *(struct store_request *const *)b;
+    return (x->write.delivery_id > y->write.delivery_id) -
+           (x->write.delivery_id < y->write.delivery_id);
+}
+
+/* Answers what was written. A disabled endpoint is told anew, as no trigger does that for us. */
+static int store_answer_writes(struct store *store, struct error *error) {
+    int r = 0;
+    for (int i = 0; i < store->n_unwritten; i++) {
+        struct store_request *request = store->unwritten[i];
+        bool again = request->write.fate == WRITE_AGAIN && !request->write.settled;
+        int64_t disabled = request->write.disable_endpoint ? request->write.endpoint_id : 0;
+        queue_forget(&store->queue, request->write.delivery_id);
+        store_reply(store, (struct store_reply){
+                               .kind = STORE_WRITTEN,
+                               .request = request,
+                               .due_at = again ? request->write.due_at : CLOCK_NEVER,
+                           });
+        if (disabled && !r)
+            r = store_tell_endpoint(store, disabled, error);
+    }
+    store->n_unwritten = 0;
+    return r;
+}
+
+/* Writes all outcomes that wait, however long others hold the lock. */
+static int store_commit(struct store *store, struct error *error) {
+    if (!store->n_unwritten)
+        return 0;
+    struct write *writes[BATCH_MAX];
+    struct store_wait wait = {.since_ms = clock_now().mono_ms};
+    int r;
+
+    qsort(store->unwritten, (size_t)store->n_unwritten, sizeof *store->unwritten, compare_writes);
+    for (int i = 0; i < store->n_unwritten; i++)
+        writes[i] = &store->unwritten[i]->write;
+    do
+        r = writer_commit(&store->writer, writes, store->n_unwritten, error);
+    while (r && store_may_retry(store, &wait, r, error));
+    if (r)
+        return r;
+    store_report_end(&wait);
+    store->committed_at_us = clock_mono_us();
+    return store_answer_writes(store, error);
+}
+
+static int store_limits(struct store *store, int64_t max_pending, int64_t max_payload_bytes,
+                        struct error *error) {
+    struct store_wait wait = {.since_ms = clock_now().mono_ms};
+    int r;
+    do
+        r = writer_limits(&store->writer, max_pending, max_payload_bytes, error);
+    while (r && store_may_retry(store, &wait, r, error));
+    store_report_end(&wait);
+    return r;
+}
+
+/* ---- serving --------------------------------------------------------------------------------- */
+
+static int store_serve(struct store *store, struct store_request *request, struct error *error) {
+    struct store_wait wait = {.since_ms = clock_now().mono_ms};
+    int r = 0;
+    switch (request->kind) {
+    case STORE_WRITE:
+        store->unwritten[store->n_unwritten++] = request;
+        return 0;
+    case STORE_LOAD:
+        do
+            r = store_load(store, request, error);
+        while (r && store_may_retry(store, &wait, r, error));
+        break;
+    case STORE_RELEASE:
+        queue_forget(&store->queue, request->write.delivery_id);
+        break;
+    case STORE_LIMITS:
+        r = store_limits(store, request->max_pending, request->max_payload_bytes, error);
+        break;
+    }
+    store_request_free(request);
+    return r;
+}
+
+/* Outcomes wait a moment for company when the last commit was a moment ago: under load one commit then
+ * carries many, and when there is little to do each is written at once. */
+static bool store_should_commit(const struct store *store, int64_t now_us) {
+    return store->n_unwritten >= BATCH_MAX / 2 ||
+           (store->n_unwritten && now_us - store->committed_at_us >= LINGER_US) ||
+           atomic_load(&store->stopping);
+}
+
+static int store_take_requests(struct store *store, struct error *error) {
+    void *batch[BATCH_MAX];
+    size_t room = (size_t)(BATCH_MAX - store->n_unwritten);
+    size_t count = channel_receive(store->requests, batch, room);
+    int r = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!r)
+            r = store_serve(store, batch[i], error);
+        else
+            store_request_free(batch[i]);
+    }
+    if (!r && store_should_commit(store, clock_mono_us()))
+        r = store_commit(store, error);
+    return r;
+}
+
+/* A moved or replaced database goes on accepting writes that nobody will ever see. */
+static int store_inspect(struct store *store, int64_t now_ms, struct error *error) {
+    if (now_ms < store->inspect_at_ms)
+        return 0;
+    store->inspect_at_ms = now_ms + INSPECT_EVERY_MS;
+
+    int moved = 0;
+    struct stat status;
+    sqlite3_file_control(store->database.handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    if (!moved && stat(store->checkpoint.wal_path, &status) == 0 && store->wal_inode == 0)
+        store->wal_inode = status.st_ino;
+    else if (!moved && store->wal_inode)
+        moved = stat(store->checkpoint.wal_path, &status) < 0 || status.st_ino != store->wal_inode;
+    if (!moved)
+        return 0;
+    return error_set(error, ERROR_DAMAGED,
+                     "%s or its -wal file was moved, deleted or replaced while outhookd had it "
+                     "open: put the right file back and start outhookd again",
+                     store->settings.path);
+}
+
+/* Sleeps until there is something to do. */
+static void store_sleep(struct store *store) {
+    int64_t now_us = clock_mono_us(), until_us = store->watch.look_at_us;
+    if (store->n_unwritten && store->committed_at_us + LINGER_US < until_us)
+        until_us = store->committed_at_us + LINGER_US;
+    if (store->more_fresh)
+        until_us = now_us;
+    int64_t wait_us = until_us > now_us ? until_us - now_us : 0;
+
+    struct pollfd fds[] = {{.fd = store->wake_fd, .events = POLLIN},
+                           {.fd = store->watch.fd, .events = POLLIN}};
+    struct timespec timeout = {wait_us / 1000000, wait_us % 1000000 * 1000};
+    ppoll(fds, sizeof fds / sizeof *fds, &timeout, NULL);
+    uint64_t wakes;
+    if (fds[0].revents && read(store->wake_fd, &wakes, sizeof wakes) < 0)
+        return; /* somebody else's wake-up: nothing to take */
+    if (fds[1].revents)
+        watch_read(&store->watch, clock_mono_us());
+}
+
+static int store_turn(struct store *store, struct error *error) {
+    int r = store_take_requests(store, error);
+    if (!r && (watch_due(&store->watch, clock_mono_us()) || store->more_fresh))
+        r = store_look(store, error);
+    if (r == ERROR_BUSY)
+        r = 0; /* looked at a moment when the log was being recovered: the next look sees it */
+    int64_t now_ms = clock_now().mono_ms;
+    if (!r)
+        r = checkpoint_run(&store->checkpoint, now_ms, error);
+    if (!r)
+        r = store_inspect(store, now_ms, error);
+    atomic_fetch_add(&store->heartbeat, 1);
+    return r;
+}
+
+/* ---- the thread ------------------------------------------------------------------------------ */
+
+static int store_open(struct store *store, struct error *error) {
+    const struct store_settings *settings = &store->settings;
+    int r = database_open(&store->database, settings->path, DATABASE_DAEMON, settings->cache_bytes,
+                          error);
+    if (!r)
+        r = checkpoint_open(&store->checkpoint, &store->database, error);
+    if (!r)
+        r = writer_open(&store->writer, &store->database, error);
+    if (!r)
+        r = store_limits(store, settings->max_pending, settings->max_payload_bytes, error);
+    if (!r)
+        r = queue_open(&store->queue, &store->database, error);
+    if (!r)
+        r = queue_version(&store->queue, &store->version, error);
+    return r;
+}
+
+static void store_announce(const struct store *store) {
+    bool fixed = sqlite3_libversion_number() >= 3051003 || sqlite3_libversion_number() == 3050007 ||
+                 sqlite3_libversion_number() == 3044006;
+    log_line(LEVEL_INFO, "serving %s with SQLite %s, %s", store->settings.path,
+             sqlite3_libversion(),
+             fixed ? "which has the fix of the WAL-reset bug"
+                   : "whose WAL-reset bug is kept out by checkpointing under the write lock");
+}
+
+static void store_close(struct store *store) {
+    checkpoint_finish(&store->checkpoint);
+    writer_close(&store->writer);
+    queue_close(&store->queue);
+    database_close(&store->database);
+    checkpoint_close(&store->checkpoint);
+}
+
+static int store_serve_all(struct store *store, struct error *error) {
+    int r = store_open(store, error);
+    if (!r) {
+        store_announce(store);
+        r = store_tell_endpoints(store, error);
+    }
+    if (!r) {
+        store_reply(store, (struct store_reply){.kind = STORE_OPENED});
+        task_ready(store->task);
+    }
+    /* All that was asked for before the stop is carried out. */
+    while (!r && !(atomic_load(&store->stopping) && channel_drained(store->requests))) {
+        r = store_turn(store, error);
+        if (!r && !atomic_load(&store->stopping))
+            store_sleep(store);
+    }
+    return r;
+}
+
+static void store_drop_requests(struct store *store) {
+    void *request;
+    channel_close(store->requests);
+    while (channel_receive(store->requests, &request, 1))
+        store_request_free(request);
+    for (int i = 0; i < store->n_unwritten; i++)
+        store_request_free(store->unwritten[i]);
+    store->n_unwritten = 0;
+}
+
+static void store_run(struct task *task, void *context) {
+    struct store *store = context;
+    store->task = task;
+    watch_open(&store->watch, store->settings.path);
+    int r = store_serve_all(store, &store->error);
+    if (r == ERROR_BUSY || r == ERROR_FULL)
+        log_line(LEVEL_WARNING, "%s; stopped without writing %d outcomes: those deliveries will be "
+                 "made again", store->error.text, store->n_unwritten);
+    if (r)
+        task_fail(task, &store->error);
+    store_drop_requests(store);
+    channel_close(store->replies);
+    store_close(store);
+    watch_close(&store->watch);
+}
+
+static void store_wake(void *context) {
+    struct store *store = context;
+    uint64_t one = 1;
+    ssize_t ignored = write(store->wake_fd, &one, sizeof one);
+    (void)ignored;
+}
+
+static void store_stop(void *context) {
+    struct store *store = context;
+    atomic_store(&store->stopping, true);
+    channel_close(store->requests);
+    channel_close(store->replies);
+    store_wake(store);
+}
+
+/* ---- the owner's side ------------------------------------------------------------------------ */
+
+struct store *store_new(const struct store_settings *settings, void (*wake)(void *context),
+                        void *context) {
+    struct store *store = new(struct store);
+    store->settings = *settings;
+    store->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (store->wake_fd < 0)
+        abort();
+    store->requests = channel_new((size_t)settings->max_requests, store_wake, store);
+    store->replies = channel_new(REPLIES_MAX, wake, context);
+    return store;
+}
+
+void store_free(struct store *store) {
+    struct store_reply *reply;
+    if (!store)
+        return;
+    while ((reply = store_receive(store)))
+        store_reply_free(reply);
+    map_free(&store->told);
+    channel_free(store->requests);
+    channel_free(store->replies);
+    close(store->wake_fd);
+    free(store);
+}
+
+struct task_definition store_task(struct store *store) {
+    return (struct task_definition){"store", store_run, store_stop, store};
+}
+
+void store_give_up_waiting(struct store *store) {
+    atomic_store(&store->give_up, true);
+}
+
+uint64_t store_heartbeat(struct store *store) {
+    return atomic_load(&store->heartbeat);
+}

@@ -1,0 +1,67 @@
+#include "outhook/store/watch.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+enum { FALLBACK_US = 250000 };
+
+static const int64_t ladder_us[] = {0, 200, 500, 1000, 2000, 5000, 10000, 20000};
+
+enum { LADDER_STEPS = sizeof ladder_us / sizeof *ladder_us };
+
+void watch_open(struct watch *watch, const char *database_path) {
+    char directory[PATH_MAX];
+    const char *slash = strrchr(database_path, '/');
+    snprintf(directory, sizeof directory, "%.*s",
+             slash ? (int)(slash - database_path) + 1 : 1, slash ? database_path : ".");
+    *watch = (struct watch){.step = LADDER_STEPS};
+    snprintf(watch->wal_name, sizeof watch->wal_name, "%s-wal",
+             slash ? slash + 1 : database_path);
+
+    watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (watch->fd >= 0 &&
+        inotify_add_watch(watch->fd, directory, IN_MODIFY | IN_CLOSE_WRITE | IN_CREATE) < 0)
+        watch_close(watch);
+}
+
+void watch_close(struct watch *watch) {
+    if (watch->fd >= 0)
+        close(watch->fd);
+    watch->fd = -1;
+}
+
+static void watch_start_ladder(struct watch *watch, int64_t now_us) {
+    watch->event_at_us = now_us;
+    watch->step = 0;
+    watch->look_at_us = now_us;
+}
+
+void watch_read(struct watch *watch, int64_t now_us) {
+    char bytes[16384] __attribute__((aligned(__alignof__(struct inotify_event))));
+    ssize_t length;
+    bool happened = false;
+    while ((length = read(watch->fd, bytes, sizeof bytes)) > 0) {
+        for (char *at = bytes; at < bytes + length;) {
+            const struct inotify_event *event = (const struct inotify_event *)(void *)at;
+            if (!event->len || !strcmp(event->name, watch->wal_name))
+                happened = true;
+            at += sizeof *event + event->len;
+        }
+    }
+    if (happened)
+        watch_start_ladder(watch, now_us);
+}
+
+bool watch_due(struct watch *watch, int64_t now_us) {
+    if (now_us < watch->look_at_us)
+        return false;
+    while (watch->step < LADDER_STEPS && watch->event_at_us + ladder_us[watch->step] <= now_us)
+        watch->step++;
+    watch->look_at_us = watch->step < LADDER_STEPS ? watch->event_at_us + ladder_us[watch->step]
+                                                   : now_us + FALLBACK_US;
+    return true;
+}

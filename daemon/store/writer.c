@@ -1,0 +1,225 @@
+#include "outhook/store/writer.h"
+
+#include "outhook/store/database.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define LAST " last_status_code = ?3, last_error = ?4, last_duration_ms = ?5"
+
+/* Whether the status stands in SET decides whether the lane's index is touched. */
+static const char sql_again[] =
+    "UPDATE deliveries SET attempts = attempts + 1, due_at = ?2," LAST
+    " WHERE id = ?1 AND status = 'pending' RETURNING attempts_before + attempts";
+static const char sql_finish[] =
+    "UPDATE deliveries SET attempts = attempts + 1, finished_at = ?2," LAST
+    ", status = ?6 WHERE id = ?1 AND status = 'pending' RETURNING attempts_before + attempts";
+static const char sql_cancelled[] =
+    "UPDATE deliveries SET attempts = attempts + 1," LAST
+    " WHERE id = ?1 RETURNING attempts_before + attempts";
+static const char sql_expire[] =
+    "UPDATE deliveries SET status = 'expired', finished_at = ?2, last_error = ?3"
+    " WHERE id = ?1 AND status = 'pending'";
+static const char sql_attempt[] =
+    "INSERT INTO attempts (delivery_id, number, verdict, started_at, duration_ms, status_code,"
+    " error, remote_address, response_headers, response_body)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+static const char sql_pending[] = "UPDATE queue_depth SET pending = pending - ?1";
+static const char sql_disable[] = "UPDATE endpoints SET enabled = 0, disabled_at = ?2,"
+                                  " disabled_reason = ?3 WHERE id = ?1 AND enabled = 1";
+
+int writer_open(struct writer *writer, struct database *database, struct error *error) {
+    *writer = (struct writer){.database = database};
+    const struct {
+        sqlite3_stmt **statement;
+        const char *sql;
+    } all[] = {
+        {&writer->again, sql_again},     {&writer->finish, sql_finish},
+        {&writer->expire, sql_expire},   {&writer->cancelled, sql_cancelled},
+        {&writer->attempt, sql_attempt}, {&writer->pending, sql_pending},
+        {&writer->disable, sql_disable},
+    };
+    int r = 0;
+    for (size_t i = 0; !r && i < sizeof all / sizeof *all; i++)
+        r = database_prepare(database, all[i].statement, all[i].sql, error);
+    return r;
+}
+
+void writer_close(struct writer *writer) {
+    sqlite3_stmt *const all[] = {writer->again,   writer->finish,  writer->expire,
+                                 writer->attempt, writer->pending, writer->cancelled,
+                                 writer->disable};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        sqlite3_finalize(all[i]);
+    *writer = (struct writer){0};
+}
+
+/* Runs a statement to its end; *value takes the first column of its row, if there is one. */
+static int writer_step(struct writer *writer, sqlite3_stmt *statement, int *value,
+                       struct error *error) {
+    int code = sqlite3_step(statement), r = 0;
+    if (code == SQLITE_ROW) {
+        *value = sqlite3_column_int(statement, 0);
+        code = sqlite3_step(statement);
+    }
+    if (code != SQLITE_DONE)
+        r = database_error(writer->database, code, "write outcomes", error);
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    return r;
+}
+
+static void bind_status_code(sqlite3_stmt *statement, int parameter, int status_code) {
+    if (status_code)
+        sqlite3_bind_int(statement, parameter, status_code);
+    else
+        sqlite3_bind_null(statement, parameter);
+}
+
+static void bind_last(sqlite3_stmt *statement, const struct write *write) {
+    const struct outcome *outcome = &write->outcome;
+    sqlite3_bind_int64(statement, 1, write->delivery_id);
+    bind_status_code(statement, 3, outcome->status_code);
+    database_bind_text(statement, 4, outcome->error);
+    sqlite3_bind_int64(statement, 5, outcome->duration_ms);
+}
+
+static const char *const fate_status[] = {
+    [WRITE_DELIVERED] = "delivered",
+    [WRITE_AGAIN] = "pending",
+    [WRITE_FAILED] = "failed",
+    [WRITE_EXPIRED] = "expired",
+};
+
+static int writer_update(struct writer *writer, struct write *write, struct error *error) {
+    sqlite3_stmt *statement = write->fate == WRITE_AGAIN ? writer->again : writer->finish;
+    bind_last(statement, write);
+    sqlite3_bind_int64(statement, 2,
+                       write->fate == WRITE_AGAIN ? write->due_at : write->finished_at);
+    if (write->fate != WRITE_AGAIN)
+        database_bind_text(statement, 6, fate_status[write->fate]);
+    int r = writer_step(writer, statement, &write->number, error);
+    if (r || write->number)
+        return r;
+
+    /* Cancelled while the call was under way: the call was made all the same, so it is recorded. */
+    write->settled = true;
+    bind_last(writer->cancelled, write);
+    return writer_step(writer, writer->cancelled, &write->number, error);
+}
+
+static int writer_attempt(struct writer *writer, const struct write *write, struct error *error) {
+    const struct outcome *outcome = &write->outcome;
+    sqlite3_stmt *statement = writer->attempt;
+    int ignored = 0;
+    sqlite3_bind_int64(statement, 1, write->delivery_id);
+    sqlite3_bind_int(statement, 2, write->number);
+    database_bind_text(statement, 3, verdict_name(outcome->verdict));
+    sqlite3_bind_int64(statement, 4, outcome->started_at);
+    sqlite3_bind_int64(statement, 5, outcome->duration_ms);
+    bind_status_code(statement, 6, outcome->status_code);
+    database_bind_text(statement, 7, outcome->error);
+    database_bind_text(statement, 8, *outcome->remote_address ? outcome->remote_address : NULL);
+    database_bind_text(statement, 9, outcome->response_headers);
+    if (outcome->response_body)
+        sqlite3_bind_blob64(statement, 10, outcome->response_body, outcome->response_body_bytes,
+                            SQLITE_STATIC);
+    return writer_step(writer, statement, &ignored, error);
+}
+
+static int writer_expire(struct writer *writer, struct write *write, struct error *error) {
+    int ignored = 0;
+    sqlite3_bind_int64(writer->expire, 1, write->delivery_id);
+    sqlite3_bind_int64(writer->expire, 2, write->finished_at);
+    database_bind_text(writer->expire, 3, "expired before it could be sent");
+    int r = writer_step(writer, writer->expire, &ignored, error);
+    write->settled = sqlite3_changes(writer->database->handle) == 0;
+    return r;
+}
+
+static int writer_disable(struct writer *writer, const struct write *write, struct error *error) {
+    int ignored = 0;
+    sqlite3_bind_int64(writer->disable, 1, write->endpoint_id);
+    sqlite3_bind_int64(writer->disable, 2, write->outcome.started_at);
+    database_bind_text(writer->disable, 3, "it answered 410 Gone");
+    return writer_step(writer, writer->disable, &ignored, error);
+}
+
+static int writer_write(struct writer *writer, struct write *write, struct error *error) {
+    write->number = 0;
+    write->settled = false;
+    if (!write->attempted)
+        return writer_expire(writer, write, error);
+
+    int r = writer_update(writer, write, error);
+    if (!r && write->number)
+        r = writer_attempt(writer, write, error);
+    if (!r && write->disable_endpoint)
+        r = writer_disable(writer, write, error);
+    return r;
+}
+
+/* The triggers that count for people are off here, so the queue's depth is kept by hand. */
+static int writer_count(struct writer *writer, int finished, struct error *error) {
+    int ignored = 0;
+    if (!finished)
+        return 0;
+    sqlite3_bind_int(writer->pending, 1, finished);
+    return writer_step(writer, writer->pending, &ignored, error);
+}
+
+static int writer_begin(struct writer *writer, struct error *error) {
+    int code = sqlite3_exec(writer->database->handle, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+    return code ? database_error(writer->database, code, "write outcomes", error) : 0;
+}
+
+static int writer_end(struct writer *writer, int r, struct error *error) {
+    sqlite3 *handle = writer->database->handle;
+    if (!r) {
+        int code = sqlite3_exec(handle, "COMMIT", NULL, NULL, NULL);
+        if (!code)
+            return 0;
+        r = database_error(writer->database, code, "commit outcomes", error);
+    }
+    if (!sqlite3_get_autocommit(handle))
+        sqlite3_exec(handle, "ROLLBACK", NULL, NULL, NULL);
+    return r;
+}
+
+int writer_commit(struct writer *writer, struct write *const *writes, int count,
+                  struct error *error) {
+    int r = writer_begin(writer, error);
+    if (r)
+        return r;
+
+    int finished = 0;
+    for (int i = 0; !r && i < count; i++) {
+        r = writer_write(writer, writes[i], error);
+        finished += !writes[i]->settled && writes[i]->fate != WRITE_AGAIN;
+    }
+    if (!r)
+        r = writer_count(writer, finished, error);
+    return writer_end(writer, r, error);
+}
+
+int writer_limits(struct writer *writer, int64_t max_pending, int64_t max_payload_bytes,
+                  struct error *error) {
+    int64_t differ = 0;
+    char sql[256];
+    snprintf(sql, sizeof sql,
+             "SELECT max_pending <> %" PRId64 " OR max_payload_bytes <> %" PRId64
+             " FROM queue_depth",
+             max_pending, max_payload_bytes);
+    int r = database_integer(writer->database, sql, &differ, error);
+    if (r || !differ)
+        return r;
+
+    snprintf(sql, sizeof sql,
+             "UPDATE queue_depth SET max_pending = %" PRId64 ", max_payload_bytes = %" PRId64,
+             max_pending, max_payload_bytes);
+    r = writer_begin(writer, error);
+    if (!r)
+        r = writer_end(writer, database_run(writer->database, sql, error), error);
+    return r;
+}

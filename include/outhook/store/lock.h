@@ -1,0 +1,23 @@
+#ifndef OUTHOOK_STORE_LOCK_H
+#define OUTHOOK_STORE_LOCK_H
+
+/*
+ * Keeps a second daemon off a database: flock(2) on a file beside it, `<database>.lock`, which holds
+ * the owner's process id. The kernel lets go of it when the process ends, however it ends. It is never
+ * taken on the database itself, whose locks are SQLite's.
+ */
+
+#include "outhook/base/error.h"
+
+struct store_lock {
+    int fd; /* -1: not held */
+};
+
+/* Takes the lock, or says which process holds it. */
+int store_lock_take(struct store_lock *lock, const char *database_path,
+                    struct error *error) must_check;
+
+/* Lets go; harmless when not held. */
+void store_lock_release(struct store_lock *lock);
+
+#endif

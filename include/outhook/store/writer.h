@@ -1,0 +1,56 @@
+#ifndef OUTHOOK_STORE_WRITER_H
+#define OUTHOOK_STORE_WRITER_H
+
+/*
+ * Writes what became of deliveries: for each call one update of its row and one attempt, for many calls
+ * one short transaction, in the order of the rows' ids so that neighbours share a page.
+ *
+ * A transaction either commits as a whole, or leaves no trace and can be tried again. One thread: the
+ * store's.
+ */
+
+#include "outhook/base/error.h"
+#include "outhook/delivery/outcome.h"
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct database;
+
+enum write_fate { WRITE_DELIVERED, WRITE_AGAIN, WRITE_FAILED, WRITE_EXPIRED };
+
+/* One delivery's end of a call, or its expiry without one. */
+struct write {
+    int64_t delivery_id, endpoint_id;
+    enum write_fate fate;
+    int64_t due_at;         /* wall ms of the next attempt; WRITE_AGAIN only */
+    int64_t finished_at;    /* wall ms of the end; the others */
+    bool attempted;         /* there was a call: `outcome` tells of it */
+    bool disable_endpoint;  /* it is gone: disable it, too */
+    struct outcome outcome; /* owned */
+
+    /* What the transaction found. */
+    int number;   /* of the attempt; 0 when the row is gone */
+    bool settled; /* a person had cancelled the delivery meanwhile: only the attempt was written */
+};
+
+struct writer {
+    struct database *database;
+    sqlite3_stmt *again, *finish, *cancelled, *expire, *attempt, *pending, *disable;
+};
+
+int writer_open(struct writer *writer, struct database *database, struct error *error) must_check;
+
+void writer_close(struct writer *writer);
+
+/* Writes all of them in one transaction. ERROR_BUSY when another process holds the write lock,
+ * ERROR_FULL when there is no space: nothing was written then, and the call may be repeated. */
+int writer_commit(struct writer *writer, struct write *const *writes, int count,
+                  struct error *error) must_check;
+
+/* Writes the limits that triggers hold producers to, if they differ. Errors as writer_commit(). */
+int writer_limits(struct writer *writer, int64_t max_pending, int64_t max_payload_bytes,
+                  struct error *error) must_check;
+
+#endif
