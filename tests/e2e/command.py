@@ -53,7 +53,7 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         self.process = subprocess.Popen([OUTHOOK, *map(str, arguments)], stdin=slave, stdout=slave,
                                         stderr=slave, start_new_session=True,
-                                        env=environment(TERM="xterm", **(env or {})))
+                                        env=environment(**{"TERM": "xterm", **(env or {})}))
         os.close(slave)
         self.text = b""
 

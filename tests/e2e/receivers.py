@@ -41,7 +41,7 @@ class Call:
     def __init__(self, receiver, sock, request, number):
         self.receiver, self.sock, self.request = receiver, sock, request
         self.number = number  # of this path's requests, from 0
-        self.closed = False
+        self.closed = self.ended = False
 
     def send(self, data):
         self.sock.sendall(data)
@@ -50,7 +50,14 @@ class Call:
         """A complete answer."""
         lines = [f"HTTP/1.1 {status} Because", f"Content-Length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in dict(headers).items()]
+        self.end()
         self.send("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body)
+
+    def end(self):
+        """No longer in flight: counted before the last byte leaves, after which the next call may come."""
+        with self.receiver.lock:
+            self.receiver.in_flight -= not self.ended
+            self.ended = True
 
     def pause(self, seconds):
         """Waits; ends early when the receiver stops."""
@@ -265,18 +272,17 @@ class Receiver:
             number = self.counts[key] = self.counts.get(key, -1) + 1
             behaviour = self.paths[key]
             self.requests.append(request)
+        call = Call(self, sock, request, number)
         try:
             if isinstance(behaviour, list):
                 behaviour = behaviour[min(number, len(behaviour) - 1)]
-            call = Call(self, sock, request, number)
             if isinstance(behaviour, int):
                 call.answer(behaviour)
             else:
                 behaviour(call)
             return not call.closed
         finally:
-            with self.lock:
-                self.in_flight -= 1
+            call.end()
 
 
 class DeafListener:

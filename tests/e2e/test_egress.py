@@ -114,7 +114,7 @@ def test_a_fragment_stays_at_home(db, daemon, receiver):
     assert receiver.got()[0].target == "/hook?a=b%20c&d=../e"
 
 
-@pytest.mark.parametrize("path", ["/a/../b", "/a/./b", "//a", "/%2e%2e/a", "/a;b=c", "/a[1]"])
+@pytest.mark.parametrize("path", ["//a", "/a%2Fb", "/a;b=c", "/a[1]", "/?a=b", "/a?b=%C3%BC&c=d+e", "/%zz"])
 def test_a_path_is_sent_as_it_is_written(db, daemon, receiver, path):
     daemon()
     enqueue(db, url=receiver.url(path))
