@@ -6,7 +6,8 @@
 #include <unistd.h>
 
 static void memory_exhausted(void) {
-    static const char sentence[] = "outhook: out of memory; what was in flight will be sent again\n";
+    static const char sentence[] =
+        "outhook: out of memory; what was in flight will be sent again\n";
     ssize_t ignored = write(STDERR_FILENO, sentence, sizeof sentence - 1);
     (void)ignored;
     abort();

@@ -8,17 +8,17 @@
 
 struct endpoint *endpoint_new(void) {
     struct endpoint *endpoint = new (struct endpoint);
-    endpoint->references = 1;
+    atomic_init(&endpoint->references, 1);
     return endpoint;
 }
 
 struct endpoint *endpoint_ref(struct endpoint *endpoint) {
-    endpoint->references++;
+    atomic_fetch_add(&endpoint->references, 1);
     return endpoint;
 }
 
 struct endpoint *endpoint_unref(struct endpoint *endpoint) {
-    if (!endpoint || --endpoint->references > 0)
+    if (!endpoint || atomic_fetch_sub(&endpoint->references, 1) > 1)
         return NULL;
 
     for (int i = 0; i < endpoint->secret_count; i++) {

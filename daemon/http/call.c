@@ -6,7 +6,7 @@
 #include <string.h>
 
 struct http_policy *http_policy_new(void) {
-    struct http_policy *policy = new(struct http_policy);
+    struct http_policy *policy = new (struct http_policy);
     policy->references = 1;
     return policy;
 }

@@ -25,8 +25,7 @@ struct pool {
 
 struct pool *pool_new(struct task_group *group, int workers, int max_in_flight,
                       void (*wake)(void *context), void *context) {
-    struct pool *pool =
-        memory_new(1, sizeof *pool + (size_t)workers * sizeof(struct pool_worker));
+    struct pool *pool = memory_new(1, sizeof *pool + (size_t)workers * sizeof(struct pool_worker));
     if (curl_global_init(CURL_GLOBAL_DEFAULT))
         abort();
     pool->done = channel_new((size_t)max_in_flight, wake, context);
@@ -61,7 +60,7 @@ static int pool_choose(const struct pool *pool, const struct http_call *call) {
     int share = pool->in_flight / pool->count;
     bool overloaded = pool->workers[first].in_flight > share + share / 2 + UNEVEN_CALLS;
     return overloaded && pool->workers[second].in_flight < pool->workers[first].in_flight ? second
-                                                                                         : first;
+                                                                                          : first;
 }
 
 void pool_send(struct pool *pool, struct http_call *call) {

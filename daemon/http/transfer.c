@@ -21,7 +21,7 @@ enum { RECEIVE_BUFFER_BYTES = 4096 };
 static const char user_agent[] = "outhook/" OUTHOOK_VERSION;
 
 struct transfer *transfer_new(void) {
-    struct transfer *transfer = new(struct transfer);
+    struct transfer *transfer = new (struct transfer);
     list_init(&transfer->link);
     transfer->easy = curl_easy_init();
     if (!transfer->easy)
@@ -65,9 +65,10 @@ static curl_socket_t transfer_open_socket(void *context, curlsocktype purpose,
                                           struct curl_sockaddr *address) {
     (void)purpose;
     char text[INET6_ADDRSTRLEN] = "this address";
-    const void *bytes = address->family == AF_INET
-                            ? (const void *)&((struct sockaddr_in *)(void *)&address->addr)->sin_addr
-                            : &((struct sockaddr_in6 *)(void *)&address->addr)->sin6_addr;
+    const void *bytes =
+        address->family == AF_INET
+            ? (const void *)&((struct sockaddr_in *)(void *)&address->addr)->sin_addr
+            : &((struct sockaddr_in6 *)(void *)&address->addr)->sin6_addr;
     inet_ntop(address->family, bytes, text, sizeof text);
     if (!transfer_may_connect(context, &address->addr, text))
         return CURL_SOCKET_BAD;
@@ -75,8 +76,8 @@ static curl_socket_t transfer_open_socket(void *context, curlsocktype purpose,
 }
 
 /* Called before the request is sent, on a reused connection, too, for which no socket is opened. */
-static int transfer_before_request(void *context, char *remote_ip, char *local_ip,
-                                   int remote_port, int local_port) {
+static int transfer_before_request(void *context, char *remote_ip, char *local_ip, int remote_port,
+                                   int local_port) {
     (void)local_ip, (void)remote_port, (void)local_port;
     struct sockaddr_in v4 = {.sin_family = AF_INET};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
@@ -206,7 +207,8 @@ static int transfer_set_url(struct transfer *transfer, struct error *error) {
 
 static int transfer_set_up(struct transfer *transfer, struct error *error) {
     if (!transfer->call->delivery->uid)
-        return error_set(error, ERROR_USAGE, "the webhook's row is gone, so there is nothing to send");
+        return error_set(error, ERROR_USAGE,
+                         "the webhook's row is gone, so there is nothing to send");
     transfer_set_manners(transfer);
     transfer_set_callbacks(transfer);
     transfer_set_limits(transfer);

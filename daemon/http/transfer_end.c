@@ -83,8 +83,7 @@ static void judge_timeout(const struct transfer *transfer, struct outcome *outco
 }
 
 /* Before the request could be sent nothing can have arrived; after that, who knows. */
-static void judge_failure(const struct transfer *transfer, CURLcode code,
-                          struct outcome *outcome) {
+static void judge_failure(const struct transfer *transfer, CURLcode code, struct outcome *outcome) {
     const char *detail = *transfer->curl_error ? transfer->curl_error : curl_easy_strerror(code);
     enum phase phase = transfer_phase(transfer);
     if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)

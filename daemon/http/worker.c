@@ -43,7 +43,8 @@ struct watched {
 /* ---- calls ----------------------------------------------------------------------------------- */
 
 static void worker_give_back(struct worker *worker, struct http_call *call) {
-    /* The channel has room for every call there can be; it is closed only after all workers ended. */
+    /* The channel has room for every call there can be; it is closed only after all workers ended.
+     */
     if (channel_send_wait(worker->done, call) != CHANNEL_SENT)
         http_call_free(call);
 }
@@ -120,7 +121,7 @@ static void worker_unwatch(struct worker *worker, struct watched *watched) {
 }
 
 static struct watched *worker_watch(struct worker *worker, curl_socket_t socket) {
-    struct watched *watched = new(struct watched);
+    struct watched *watched = new (struct watched);
     watched->worker = worker;
     watched->socket = socket;
     if (uv_poll_init_socket(&worker->loop, &watched->poll, socket)) {
@@ -174,7 +175,7 @@ static void worker_stop_loop(struct worker *worker) {
 }
 
 static void worker_give_up_calls(struct worker *worker) {
-    list_for_each_safe(link, &worker->active) {
+    list_for_each_safe (link, &worker->active) {
         struct transfer *transfer = container_of(link, struct transfer, link);
         struct http_call *call = transfer->call;
         curl_multi_remove_handle(worker->multi, transfer->easy);
@@ -221,7 +222,8 @@ static void worker_close(struct worker *worker) {
     struct list *link;
     while ((link = list_pop(&worker->idle)))
         transfer_free(container_of(link, struct transfer, link));
-    curl_multi_cleanup(worker->multi); /* says goodbye to its sockets through worker_want_socket() */
+    curl_multi_cleanup(
+        worker->multi); /* says goodbye to its sockets through worker_want_socket() */
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     if (uv_loop_close(&worker->loop))
         abort(); /* a handle was forgotten */
@@ -257,7 +259,7 @@ static void worker_stop(void *context) {
 /* ---- the owner's side ------------------------------------------------------------------------ */
 
 struct worker *worker_new(int number, int capacity, struct channel *done) {
-    struct worker *worker = new(struct worker);
+    struct worker *worker = new (struct worker);
     snprintf(worker->name, sizeof worker->name, "worker%d", number);
     worker->capacity = capacity;
     worker->done = done;
@@ -265,8 +267,7 @@ struct worker *worker_new(int number, int capacity, struct channel *done) {
     list_init(&worker->active);
     list_init(&worker->idle);
     pthread_mutex_init(&worker->wake_lock, NULL);
-    if (uv_loop_init(&worker->loop) ||
-        uv_async_init(&worker->loop, &worker->wake, worker_on_wake))
+    if (uv_loop_init(&worker->loop) || uv_async_init(&worker->loop, &worker->wake, worker_on_wake))
         abort();
     worker->wake.data = worker;
     worker->awake = true;

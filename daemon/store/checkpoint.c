@@ -14,13 +14,13 @@
 enum {
     WAL_HEADER_BYTES = 32,
     WAL_FRAME_BYTES = 4096 + 24,
-    CHECKPOINT_FRAMES = 500,  /* from here on the log is emptied */
-    PRODUCER_FRAMES = 1000,   /* from here on a producer's connection does so itself */
-    HOLD_BACK_MS = 500,       /* after a bulk commit: its producer is checkpointing */
-    READER_WAIT_MS = 20,      /* how long a checkpoint waits, and lets producers wait, for readers */
-    WRITER_WAIT_MS = 2000,    /* how long it waits for the write lock */
+    CHECKPOINT_FRAMES = 500, /* from here on the log is emptied */
+    PRODUCER_FRAMES = 1000,  /* from here on a producer's connection does so itself */
+    HOLD_BACK_MS = 500,      /* after a bulk commit: its producer is checkpointing */
+    READER_WAIT_MS = 20,     /* how long a checkpoint waits, and lets producers wait, for readers */
+    WRITER_WAIT_MS = 2000,   /* how long it waits for the write lock */
     RETRY_MS = 1000,
-    REPORT_FRAMES = 25000,    /* about 100 MB: a reader keeps the log from being emptied */
+    REPORT_FRAMES = 25000, /* about 100 MB: a reader keeps the log from being emptied */
     REPORT_EVERY_MS = 60000,
 };
 
@@ -48,8 +48,8 @@ static void guard_note(int offset, int count, int flags, int code) {
 }
 
 static int guard_shm_lock(sqlite3_file *file, int offset, int count, int flags) {
-    bool copying = offset == WAL_READ_LOCK_0 && (flags & SQLITE_SHM_LOCK) &&
-                   (flags & SQLITE_SHM_EXCLUSIVE);
+    bool copying =
+        offset == WAL_READ_LOCK_0 && (flags & SQLITE_SHM_LOCK) && (flags & SQLITE_SHM_EXCLUSIVE);
     if (guard.checkpointing && copying && !guard.write_lock_held)
         return SQLITE_BUSY;
     int code = guard.original->xShmLock(file, offset, count, flags);
@@ -69,8 +69,8 @@ static int guard_busy(void *context, int times) {
 
 static int guard_install(struct database *database, struct error *error) {
     sqlite3_file *file = NULL;
-    int code = sqlite3_file_control(database->handle, "main", SQLITE_FCNTL_FILE_POINTER,
-                                    (void *)&file);
+    int code =
+        sqlite3_file_control(database->handle, "main", SQLITE_FCNTL_FILE_POINTER, (void *)&file);
     if (code || !file || !file->pMethods || file->pMethods->iVersion < 2)
         return error_set(error, ERROR_FAILED,
                          "this SQLite gives no access to its write-ahead log's locks");
@@ -84,8 +84,7 @@ static int guard_install(struct database *database, struct error *error) {
 
 /* ---- checkpoints ----------------------------------------------------------------------------- */
 
-int checkpoint_open(struct checkpoint *checkpoint, struct database *database,
-                    struct error *error) {
+int checkpoint_open(struct checkpoint *checkpoint, struct database *database, struct error *error) {
     *checkpoint = (struct checkpoint){.database = database};
     if (asprintf(&checkpoint->wal_path, "%s-wal", database->path) < 0)
         abort();
@@ -113,8 +112,7 @@ static int checkpoint_truncate(struct checkpoint *checkpoint) {
     return code;
 }
 
-static void checkpoint_report(struct checkpoint *checkpoint, int64_t frames,
-                              int64_t now_mono_ms) {
+static void checkpoint_report(struct checkpoint *checkpoint, int64_t frames, int64_t now_mono_ms) {
     if (frames < REPORT_FRAMES ||
         (checkpoint->reported_at_ms && now_mono_ms - checkpoint->reported_at_ms < REPORT_EVERY_MS))
         return;

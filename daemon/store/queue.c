@@ -44,10 +44,14 @@ static int queue_prepare(struct queue *queue, struct error *error) {
         sqlite3_stmt **statement;
         const char *sql;
     } all[] = {
-        {&queue->endpoint, sql_endpoint}, {&queue->secrets, sql_secrets},
-        {&queue->next_due, sql_next_due}, {&queue->due, sql_due},
-        {&queue->webhook, sql_webhook},   {&queue->fresh, sql_fresh},
-        {&queue->changes, sql_changes},   {&queue->boot, sql_boot},
+        {&queue->endpoint, sql_endpoint},
+        {&queue->secrets, sql_secrets},
+        {&queue->next_due, sql_next_due},
+        {&queue->due, sql_due},
+        {&queue->webhook, sql_webhook},
+        {&queue->fresh, sql_fresh},
+        {&queue->changes, sql_changes},
+        {&queue->boot, sql_boot},
         {&queue->data_version, "PRAGMA data_version"},
     };
     int r = 0;
@@ -112,7 +116,7 @@ static struct durations *queue_schedule(const char *text) {
     struct durations durations;
     if (!text || !durations_parse(text, &durations))
         return NULL;
-    struct durations *copy = new(struct durations);
+    struct durations *copy = new (struct durations);
     *copy = durations;
     return copy;
 }
@@ -140,8 +144,7 @@ static void queue_read_endpoint(sqlite3_stmt *row, struct endpoint *endpoint) {
     endpoint->tls_key_file = database_text(row, 16);
 }
 
-static int queue_read_secrets(struct queue *queue, struct endpoint *endpoint,
-                              struct error *error) {
+static int queue_read_secrets(struct queue *queue, struct endpoint *endpoint, struct error *error) {
     int code;
     sqlite3_bind_int64(queue->secrets, 1, endpoint->id);
     while ((code = sqlite3_step(queue->secrets)) == SQLITE_ROW) {
@@ -256,8 +259,8 @@ static void queue_copy_payload(sqlite3_stmt *row, int column, struct delivery *d
         memcpy(delivery->payload, bytes, delivery->payload_bytes);
 }
 
-/* Reads the webhook of a delivery unless its payload is larger than `bytes`; then only *too_large. A
- * webhook whose row is gone leaves the delivery without a uid. */
+/* Reads the webhook of a delivery unless its payload is larger than `bytes`; then only *too_large.
+ * A webhook whose row is gone leaves the delivery without a uid. */
 static int queue_read_webhook(struct queue *queue, struct delivery *delivery, int64_t bytes,
                               int64_t *too_large, struct error *error) {
     sqlite3_stmt *row = queue->webhook;

@@ -72,7 +72,7 @@ void store_reply_free(struct store_reply *reply) {
 }
 
 static void store_reply(struct store *store, struct store_reply content) {
-    struct store_reply *reply = new(struct store_reply);
+    struct store_reply *reply = new (struct store_reply);
     *reply = content;
     if (channel_send_wait(store->replies, reply) != CHANNEL_SENT)
         store_reply_free(reply);
@@ -110,7 +110,8 @@ static void store_report_end(const struct store_wait *wait) {
                  (clock_now().mono_ms - wait->since_ms) / 1000);
 }
 
-/* After a failure that may pass: waits a little. False when it won't pass, or may not be waited for. */
+/* After a failure that may pass: waits a little. False when it won't pass, or may not be waited
+ * for. */
 static bool store_may_retry(struct store *store, struct store_wait *wait, int r,
                             const struct error *error) {
     if (r != ERROR_BUSY && r != ERROR_FULL)
@@ -294,8 +295,8 @@ static int store_serve(struct store *store, struct store_request *request, struc
     return r;
 }
 
-/* Outcomes wait a moment for company when the last commit was a moment ago: under load one commit then
- * carries many, and when there is little to do each is written at once. */
+/* Outcomes wait a moment for company when the last commit was a moment ago: under load one commit
+ * then carries many, and when there is little to do each is written at once. */
 static bool store_should_commit(const struct store *store, int64_t now_us) {
     return store->n_unwritten >= BATCH_MAX / 2 ||
            (store->n_unwritten && now_us - store->committed_at_us >= LINGER_US) ||
@@ -445,8 +446,10 @@ static void store_run(struct task *task, void *context) {
     watch_open(&store->watch, store->settings.path);
     int r = store_serve_all(store, &store->error);
     if (r == ERROR_BUSY || r == ERROR_FULL)
-        log_line(LEVEL_WARNING, "%s; stopped without writing %d outcomes: those deliveries will be "
-                 "made again", store->error.text, store->n_unwritten);
+        log_line(LEVEL_WARNING,
+                 "%s; stopped without writing %d outcomes: those deliveries will be "
+                 "made again",
+                 store->error.text, store->n_unwritten);
     if (r)
         task_fail(task, &store->error);
     store_drop_requests(store);
@@ -474,7 +477,7 @@ static void store_stop(void *context) {
 
 struct store *store_new(const struct store_settings *settings, void (*wake)(void *context),
                         void *context) {
-    struct store *store = new(struct store);
+    struct store *store = new (struct store);
     store->settings = *settings;
     store->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (store->wake_fd < 0)

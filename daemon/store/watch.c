@@ -16,11 +16,10 @@ enum { LADDER_STEPS = sizeof ladder_us / sizeof *ladder_us };
 void watch_open(struct watch *watch, const char *database_path) {
     char directory[PATH_MAX];
     const char *slash = strrchr(database_path, '/');
-    snprintf(directory, sizeof directory, "%.*s",
-             slash ? (int)(slash - database_path) + 1 : 1, slash ? database_path : ".");
+    snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - database_path) + 1 : 1,
+             slash ? database_path : ".");
     *watch = (struct watch){.step = LADDER_STEPS};
-    snprintf(watch->wal_name, sizeof watch->wal_name, "%s-wal",
-             slash ? slash + 1 : database_path);
+    snprintf(watch->wal_name, sizeof watch->wal_name, "%s-wal", slash ? slash + 1 : database_path);
 
     watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (watch->fd >= 0 &&

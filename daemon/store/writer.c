@@ -15,9 +15,8 @@ static const char sql_again[] =
 static const char sql_finish[] =
     "UPDATE deliveries SET attempts = attempts + 1, finished_at = ?2," LAST
     ", status = ?6 WHERE id = ?1 AND status = 'pending' RETURNING attempts_before + attempts";
-static const char sql_cancelled[] =
-    "UPDATE deliveries SET attempts = attempts + 1," LAST
-    " WHERE id = ?1 RETURNING attempts_before + attempts";
+static const char sql_cancelled[] = "UPDATE deliveries SET attempts = attempts + 1," LAST
+                                    " WHERE id = ?1 RETURNING attempts_before + attempts";
 static const char sql_expire[] =
     "UPDATE deliveries SET status = 'expired', finished_at = ?2, last_error = ?3"
     " WHERE id = ?1 AND status = 'pending'";

@@ -11,6 +11,7 @@
 #include "outhook/base/duration.h"
 #include "outhook/delivery/signature.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -36,7 +37,7 @@ struct endpoint {
     struct durations *retry_schedule;
     char *tls_ca_file, *tls_cert_file, *tls_key_file;
 
-    int references;
+    atomic_int references;
 };
 
 /* A new snapshot, all zero, with one reference, for the store to fill. */

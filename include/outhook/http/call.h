@@ -13,8 +13,8 @@
 struct delivery;
 struct endpoint;
 
-/* The settings that hold for calls, as they were when the call began. Never changes; a reload makes a
- * new one. Counted by the loop thread, read by workers. */
+/* The settings that hold for calls, as they were when the call began. Never changes; a reload makes
+ * a new one. Counted by the loop thread, read by workers. */
 struct http_policy {
     int references;
     int64_t timeout_ms, connect_timeout_ms;

@@ -3,8 +3,8 @@
 
 /*
  * The header lines of a call: ours (content type, id, time, signatures), then the webhook's, then
- * those of the endpoint that the webhook has not given itself. What the triggers refuse at the INSERT is
- * left out here once more, for rows that came in past them.
+ * those of the endpoint that the webhook has not given itself. What the triggers refuse at the
+ * INSERT is left out here once more, for rows that came in past them.
  */
 
 #include "outhook/base/error.h"

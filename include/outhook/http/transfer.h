@@ -2,11 +2,11 @@
 #define OUTHOOK_HTTP_TRANSFER_H
 
 /*
- * One call on one libcurl easy handle: how it is set up, what it may connect to, what is kept of the
- * answer, and how its end is judged.
+ * One call on one libcurl easy handle: how it is set up, what it may connect to, what is kept of
+ * the answer, and how its end is judged.
  *
- * A transfer serves one call after the other; between two, the handle is reset, so that nothing of one
- * endpoint (headers, certificates) can leak into a call to the next. One thread: its worker's.
+ * A transfer serves one call after the other; between two, the handle is reset, so that nothing of
+ * one endpoint (headers, certificates) can leak into a call to the next. One thread: its worker's.
  */
 
 #include "outhook/base/buffer.h"
@@ -26,7 +26,7 @@ struct transfer {
     struct buffer response_headers, response_body;
     curl_off_t response_bytes; /* of the body, also those not kept */
     bool response_cut;         /* the body was longer than allowed, and the call cut off */
-    char refusal[160];         /* why the address policy refused the last address; "" if it didn't */
+    char refusal[160]; /* why the address policy refused the last address; "" if it didn't */
     char curl_error[CURL_ERROR_SIZE];
 };
 
@@ -35,7 +35,8 @@ struct transfer *transfer_new(void);
 /* Frees a transfer that is in no list. */
 void transfer_free(struct transfer *transfer);
 
-/* Sets the handle up for a call. False when the request can't be made; the outcome then says why. */
+/* Sets the handle up for a call. False when the request can't be made; the outcome then says why.
+ */
 bool transfer_start(struct transfer *transfer, struct http_call *call);
 
 /* Fills the call's outcome from how libcurl ended, and lets go of the call. */

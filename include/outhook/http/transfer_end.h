@@ -2,8 +2,8 @@
 #define OUTHOOK_HTTP_TRANSFER_END_H
 
 /*
- * How a transfer's end is judged: libcurl's result, the phase that was reached and the status become a
- * verdict and a sentence.
+ * How a transfer's end is judged: libcurl's result, the phase that was reached and the status
+ * become a verdict and a sentence.
  */
 
 #include "outhook/delivery/outcome.h"

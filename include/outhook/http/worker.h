@@ -2,11 +2,12 @@
 #define OUTHOOK_HTTP_WORKER_H
 
 /*
- * A worker: one thread with one libuv loop and one curl multi handle, which makes many calls at once.
+ * A worker: one thread with one libuv loop and one curl multi handle, which makes many calls at
+ * once.
  *
- * Calls come in through a bounded channel; each goes out, with its outcome, through a channel that all
- * workers share. libcurl says which sockets it wants watched and when it wants to be called; libuv does
- * that. Nothing in here waits but the loop itself.
+ * Calls come in through a bounded channel; each goes out, with its outcome, through a channel that
+ * all workers share. libcurl says which sockets it wants watched and when it wants to be called;
+ * libuv does that. Nothing in here waits but the loop itself.
  */
 
 #include "outhook/runtime/channel.h"
@@ -17,19 +18,20 @@
 struct http_call;
 struct worker;
 
-/* A worker that has not started. It has room for `capacity` calls; `done` must have room for all calls
- * of all workers, and outlive it. */
+/* A worker that has not started. It has room for `capacity` calls; `done` must have room for all
+ * calls of all workers, and outlive it. */
 struct worker *worker_new(int number, int capacity, struct channel *done);
 
 /* Frees a worker whose task has ended. NULL is fine. */
 void worker_free(struct worker *worker);
 
-/* The worker as a task for a group. Stopping gives up the calls under way: they come back aborted. */
+/* The worker as a task for a group. Stopping gives up the calls under way: they come back aborted.
+ */
 struct task_definition worker_task(struct worker *worker);
 
-/* Hands a call over; it comes back through `done`. Never finds the channel full as long as there are no
- * more than `capacity` calls. A call that comes after the end comes back aborted at once. Owner's
- * thread. */
+/* Hands a call over; it comes back through `done`. Never finds the channel full as long as there
+ * are no more than `capacity` calls. A call that comes after the end comes back aborted at once.
+ * Owner's thread. */
 void worker_send(struct worker *worker, struct http_call *call);
 
 /* A number that grows while the worker's loop turns; worker_nudge() makes it turn. Any thread. */

@@ -5,11 +5,12 @@
  * Moves the write-ahead log into the database, often and in small pieces, so that no producer's own
  * connection ever finds enough of it (1000 frames) to do so itself.
  *
- * SQLite before 3.51.3 can lose commits when a checkpoint copies frames without holding the write lock
- * while another process commits (https://www.sqlite.org/wal.html#walresetbug). PASSIVE checkpoints
- * never hold it; TRUNCATE does, but when it can't get it goes on as PASSIVE, silently. So this
- * connection's shared-memory locks are guarded: the lock that is needed to copy frames is refused
- * unless the write lock is held. A checkpoint then either holds the write lock or copies nothing.
+ * SQLite before 3.51.3 can lose commits when a checkpoint copies frames without holding the write
+ * lock while another process commits (https://www.sqlite.org/wal.html#walresetbug). PASSIVE
+ * checkpoints never hold it; TRUNCATE does, but when it can't get it goes on as PASSIVE, silently.
+ * So this connection's shared-memory locks are guarded: the lock that is needed to copy frames is
+ * refused unless the write lock is held. A checkpoint then either holds the write lock or copies
+ * nothing.
  *
  * A reader that holds an old snapshot can keep the log from being emptied. We wait for it for a few
  * milliseconds only, as producers have to wait as long, and try again later.
@@ -26,8 +27,9 @@ struct checkpoint {
     struct database *database;
     char *wal_path;
     int64_t not_before_ms; /* mono */
-    int64_t reported_at_ms; /* mono; when a log that can't be emptied was last spoken of; 0: never */
-    bool big; /* the log was seen beyond what a producer's own checkpoint starts at */
+    int64_t
+        reported_at_ms; /* mono; when a log that can't be emptied was last spoken of; 0: never */
+    bool big;           /* the log was seen beyond what a producer's own checkpoint starts at */
 };
 
 /* Guards an open connection. It must be the only one in the process that checkpoints. */
@@ -39,8 +41,8 @@ void checkpoint_close(struct checkpoint *checkpoint);
 /* Frames in the log now, at most (it is emptied by truncation, so its size tells). */
 int64_t checkpoint_frames(const struct checkpoint *checkpoint);
 
-/* Checkpoints if the log is long enough and the time has come. Fails only when the disk does: a lock
- * or a full disk put it off. */
+/* Checkpoints if the log is long enough and the time has come. Fails only when the disk does: a
+ * lock or a full disk put it off. */
 int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms,
                    struct error *error) must_check;
 

@@ -2,9 +2,9 @@
 #define OUTHOOK_STORE_LOCK_H
 
 /*
- * Keeps a second daemon off a database: flock(2) on a file beside it, `<database>.lock`, which holds
- * the owner's process id. The kernel lets go of it when the process ends, however it ends. It is never
- * taken on the database itself, whose locks are SQLite's.
+ * Keeps a second daemon off a database: flock(2) on a file beside it, `<database>.lock`, which
+ * holds the owner's process id. The kernel lets go of it when the process ends, however it ends. It
+ * is never taken on the database itself, whose locks are SQLite's.
  */
 
 #include "outhook/base/error.h"

@@ -5,8 +5,8 @@
  * Reads what is to be delivered: endpoints, what is new, what is due.
  *
  * Loading a row writes nothing. Instead the queue remembers which rows it has handed out: a row is
- * handed out again only after its outcome has been committed, or after it was given back. So no row is
- * ever under way twice, and a row that is given back, or whose daemon dies, costs nothing.
+ * handed out again only after its outcome has been committed, or after it was given back. So no row
+ * is ever under way twice, and a row that is given back, or whose daemon dies, costs nothing.
  *
  * One thread: the store's.
  */
@@ -37,7 +37,7 @@ struct queue {
 struct queue_load {
     struct delivery *rows[QUEUE_ROWS_MAX]; /* in order; the receiver's from here on */
     int count;
-    int64_t next_due;   /* of the first row that is neither here nor handed out; CLOCK_NEVER: none */
+    int64_t next_due; /* of the first row that is neither here nor handed out; CLOCK_NEVER: none */
     int64_t need_bytes; /* the payload of that row, when it alone is larger than allowed; else 0 */
 };
 
@@ -55,21 +55,23 @@ void queue_close(struct queue *queue);
 /* A number that differs from the last one whenever another connection has committed. */
 int queue_version(struct queue *queue, int64_t *version, struct error *error) must_check;
 
-/* The ids (at most QUEUE_PAGE) of the endpoints behind `after` that need a lane now: those with a name,
- * and those with something pending. */
+/* The ids (at most QUEUE_PAGE) of the endpoints behind `after` that need a lane now: those with a
+ * name, and those with something pending. */
 int queue_endpoints(struct queue *queue, int64_t after, int64_t ids[QUEUE_PAGE], int *count,
                     struct error *error) must_check;
 
-/* Reads one endpoint and the due time of its earliest pending row. *endpoint is the caller's; NULL when
- * there is no such row. */
+/* Reads one endpoint and the due time of its earliest pending row. *endpoint is the caller's; NULL
+ * when there is no such row. */
 int queue_endpoint(struct queue *queue, int64_t id, struct endpoint **endpoint, int64_t *next_due,
                    struct error *error) must_check;
 
-/* The endpoints that people have changed since the last call (at most QUEUE_PAGE; more may follow). */
+/* The endpoints that people have changed since the last call (at most QUEUE_PAGE; more may follow).
+ */
 int queue_changes(struct queue *queue, int64_t ids[QUEUE_PAGE], int *count,
                   struct error *error) must_check;
 
-/* The deliveries that are new since the last call, an entry an endpoint; *more when there are more. */
+/* The deliveries that are new since the last call, an entry an endpoint; *more when there are more.
+ */
 int queue_fresh(struct queue *queue, struct queue_notice notices[QUEUE_PAGE], int *count,
                 bool *more, struct error *error) must_check;
 

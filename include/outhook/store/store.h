@@ -5,13 +5,13 @@
  * The store: the one thread that reads and writes the database for the daemon.
  *
  * Requests come in through one bounded channel and replies go out through another, in the order in
- * which they were carried out, so that whoever mirrors the disk's state from them is never overtaken.
- * The requester never waits; the store does, when nobody takes its replies.
+ * which they were carried out, so that whoever mirrors the disk's state from them is never
+ * overtaken. The requester never waits; the store does, when nobody takes its replies.
  *
- * What can't be written now (another process holds the write lock, the disk is full) is kept and tried
- * again until it can be, and so no request is answered meanwhile: the requester's slots stay taken and
- * it stops sending by itself. A failing disk or a damaged database ends the store, and with it the
- * daemon.
+ * What can't be written now (another process holds the write lock, the disk is full) is kept and
+ * tried again until it can be, and so no request is answered meanwhile: the requester's slots stay
+ * taken and it stops sending by itself. A failing disk or a damaged database ends the store, and
+ * with it the daemon.
  */
 
 #include "outhook/base/error.h"
@@ -52,8 +52,8 @@ struct store_request {
 };
 
 enum store_reply_kind {
-    STORE_OPENED,        /* all endpoints that need a lane have been told of */
-    STORE_ENDPOINT,      /* endpoint, due_at: a new one, or an edited one, or one with edited rows */
+    STORE_OPENED,   /* all endpoints that need a lane have been told of */
+    STORE_ENDPOINT, /* endpoint, due_at: a new one, or an edited one, or one with edited rows */
     STORE_ENDPOINT_GONE, /* endpoint_id */
     STORE_NOTICED,       /* endpoint_id, due_at: new rows */
     STORE_LOADED,        /* endpoint_id, load */
@@ -68,8 +68,8 @@ struct store_reply {
     struct store_request *request;
 };
 
-/* A store that has not started. Its thread opens (and creates, and migrates) the database. `wake` is
- * called when there are replies to take. */
+/* A store that has not started. Its thread opens (and creates, and migrates) the database. `wake`
+ * is called when there are replies to take. */
 struct store *store_new(const struct store_settings *settings, void (*wake)(void *context),
                         void *context);
 
@@ -79,8 +79,9 @@ void store_free(struct store *store);
 /* The store as a task for a group. Stopping carries out all requests and empties the log first. */
 struct task_definition store_task(struct store *store);
 
-/* Hands a request over; it is the store's from here on. Never waits, and never finds the channel full
- * as long as max_requests holds. After the store has failed the request is freed. Owner's thread. */
+/* Hands a request over; it is the store's from here on. Never waits, and never finds the channel
+ * full as long as max_requests holds. After the store has failed the request is freed. Owner's
+ * thread. */
 void store_send(struct store *store, struct store_request *request);
 
 /* Takes a reply, or NULL. The reply is the caller's: store_reply_free(). Owner's thread. */
@@ -92,8 +93,8 @@ void store_reply_free(struct store_reply *reply);
 /* Frees a request with what is still in it. */
 void store_request_free(struct store_request *request);
 
-/* From now on the store waits for no lock and no space: what it can't write at once is left out, and
- * delivered again some day. For a stop that may take no longer. Any thread. */
+/* From now on the store waits for no lock and no space: what it can't write at once is left out,
+ * and delivered again some day. For a stop that may take no longer. Any thread. */
 void store_give_up_waiting(struct store *store);
 
 /* A number that grows while the store's thread is alive and well. Any thread. */

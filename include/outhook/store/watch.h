@@ -4,11 +4,11 @@
 /*
  * Knows when it is worth asking the database whether somebody else has committed.
  *
- * Asking (PRAGMA data_version) is what counts; it costs about 2 us. A watch on the directory only says
- * when to ask, and it says so too early: the write to the -wal file that it sees comes before the
- * commit is visible, by as long as the producer's fsync takes. So one event starts a ladder of looks,
- * 0, 0.2, 0.5, 1, 2, 5, 10 and 20 ms later, and a look every 250 ms is the net below: it finds what a
- * file system without events (network, FUSE) never tells.
+ * Asking (PRAGMA data_version) is what counts; it costs about 2 us. A watch on the directory only
+ * says when to ask, and it says so too early: the write to the -wal file that it sees comes before
+ * the commit is visible, by as long as the producer's fsync takes. So one event starts a ladder of
+ * looks, 0, 0.2, 0.5, 1, 2, 5, 10 and 20 ms later, and a look every 250 ms is the net below: it
+ * finds what a file system without events (network, FUSE) never tells.
  */
 
 #include "outhook/base/error.h"

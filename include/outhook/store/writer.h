@@ -2,11 +2,11 @@
 #define OUTHOOK_STORE_WRITER_H
 
 /*
- * Writes what became of deliveries: for each call one update of its row and one attempt, for many calls
- * one short transaction, in the order of the rows' ids so that neighbours share a page.
+ * Writes what became of deliveries: for each call one update of its row and one attempt, for many
+ * calls one short transaction, in the order of the rows' ids so that neighbours share a page.
  *
- * A transaction either commits as a whole, or leaves no trace and can be tried again. One thread: the
- * store's.
+ * A transaction either commits as a whole, or leaves no trace and can be tried again. One thread:
+ * the store's.
  */
 
 #include "outhook/base/error.h"

@@ -1,0 +1,166 @@
+/*
+ * outhookd: delivers webhooks that others insert into an SQLite database.
+ *
+ * Reads its options and settings, and leaves the rest to the supervisor.
+ */
+
+#include "outhook/base/error.h"
+#include "outhook/base/memory.h"
+#include "outhook/runtime/config.h"
+#include "outhook/runtime/log.h"
+#include "outhook/service/dispatcher.h"
+#include "outhook/service/supervisor.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OVERRIDES_MAX = 100 };
+
+enum option_code { OPTION_CHECK = 256, OPTION_HELP_SETTINGS, OPTION_VERSION };
+
+struct options {
+    const char *config_path;
+    struct config_override overrides[OVERRIDES_MAX];
+    int override_count;
+    char *database_override; /* owned: what --database stands for */
+    bool check;
+};
+
+static const char usage[] =
+    "Usage: outhookd [OPTION]...\n"
+    "Deliver the webhooks that are inserted into an SQLite database.\n"
+    "\n"
+    "  -c, --config FILE      read this configuration instead of " CONFIG_DEFAULT_FILE "\n"
+    "  -d, --database PATH    serve this database (the same as --set database=PATH)\n"
+    "  -s, --set NAME=VALUE   set this over what the configuration says; may be repeated\n"
+    "      --check            check the configuration, print it, and exit\n"
+    "      --help-settings    print all settings, as a configuration file with comments\n"
+    "  -h, --help             print this\n"
+    "      --version          print the version\n"
+    "\n"
+    "SIGTERM and SIGINT stop it once the calls under way have ended (a second one at once);\n"
+    "SIGHUP reloads the configuration. Try it all: sh daemon/quickstart.sh\n";
+
+static const struct option long_options[] = {
+    {"config", required_argument, NULL, 'c'},
+    {"database", required_argument, NULL, 'd'},
+    {"set", required_argument, NULL, 's'},
+    {"check", no_argument, NULL, OPTION_CHECK},
+    {"help-settings", no_argument, NULL, OPTION_HELP_SETTINGS},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {NULL, 0, NULL, 0},
+};
+
+static int options_add_override(struct options *options, const char *text, struct error *error) {
+    if (options->override_count == OVERRIDES_MAX)
+        return error_set(error, ERROR_USAGE,
+                         "more than %d --set: write them into a file and name it with --config",
+                         OVERRIDES_MAX);
+    options->overrides[options->override_count++].text = text;
+    return 0;
+}
+
+static int options_set_database(struct options *options, const char *path, struct error *error) {
+    free(options->database_override);
+    if (asprintf(&options->database_override, "database=%s", path) < 0)
+        abort();
+    return options_add_override(options, options->database_override, error);
+}
+
+/* What ends the program before it starts: 0 for done, -1 for "go on". */
+static int options_answer(int code) {
+    switch (code) {
+    case 'h':
+        fputs(usage, stdout);
+        return 0;
+    case OPTION_VERSION:
+        puts("outhookd " OUTHOOK_VERSION);
+        return 0;
+    case OPTION_HELP_SETTINGS:
+        config_print_help(stdout);
+        return 0;
+    default:
+        return -1;
+    }
+}
+
+static int options_refuse(char **argv, struct error *error) {
+    const char *word = argv[optind - 1];
+    if (optopt > 0 && optopt < 256)
+        return error_set(error, ERROR_USAGE,
+                         "-%c is unknown or lacks its value: see outhookd --help", optopt);
+    return error_set(error, ERROR_USAGE, "%s is unknown or lacks its value: see outhookd --help",
+                     word);
+}
+
+/* Fills `options`. Returns 0 to go on, 1 when all was answered already, or an error kind. */
+static int options_parse(struct options *options, int argc, char **argv, struct error *error) {
+    int code, r = 0;
+    opterr = 0;
+    while (!r && (code = getopt_long(argc, argv, "c:d:s:h", long_options, NULL)) != -1) {
+        if (code == '?')
+            r = options_refuse(argv, error);
+        else if (code == 'c')
+            options->config_path = optarg;
+        else if (code == 'd')
+            r = options_set_database(options, optarg, error);
+        else if (code == 's')
+            r = options_add_override(options, optarg, error);
+        else if (code == OPTION_CHECK)
+            options->check = true;
+        else if (!options_answer(code))
+            return 1;
+    }
+    if (!r && optind < argc)
+        r = error_set(error, ERROR_USAGE, "%s: outhookd takes options only; see outhookd --help",
+                      argv[optind]);
+    return r;
+}
+
+/* Everything that can be wrong with the settings, without touching the database. */
+static int check(const struct config *config, struct error *error) {
+    struct http_policy *policy = NULL;
+    int r = dispatcher_http_policy(config, &policy, error);
+    if (r)
+        return r;
+    http_policy_unref(policy);
+    config_print(config, stdout);
+    return 0;
+}
+
+static int run(struct options *options, struct error *error) {
+    struct config config;
+    const struct supervisor_options supervisor = {
+        .config_path = options->config_path,
+        .overrides = options->overrides,
+        .override_count = options->override_count,
+    };
+    int r = config_load(&config, options->config_path, options->overrides, options->override_count,
+                        error);
+    if (r)
+        return r;
+    if (options->check) {
+        r = check(&config, error);
+    } else {
+        log_open();
+        log_set_level((enum log_level)config.log_level);
+        r = supervisor_run(&config, &supervisor, error);
+    }
+    config_free(&config);
+    return r;
+}
+
+int main(int argc, char **argv) {
+    struct options options = {0};
+    struct error error = {0};
+    int r = options_parse(&options, argc, argv, &error);
+    if (!r)
+        r = run(&options, &error);
+    free(options.database_override);
+    if (r < 0)
+        fprintf(stderr, "outhookd: %s\n", error.text);
+    return r < 0 ? error_exit_code(r) : 0;
+}

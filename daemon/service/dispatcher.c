@@ -1,0 +1,401 @@
+#include "outhook/service/dispatcher.h"
+
+#include "outhook/base/clock.h"
+#include "outhook/base/memory.h"
+#include "outhook/delivery/delivery.h"
+#include "outhook/delivery/endpoint.h"
+#include "outhook/delivery/scheduler.h"
+#include "outhook/http/pool.h"
+#include "outhook/runtime/log.h"
+#include "outhook/service/attempt_log.h"
+#include "outhook/store/store.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+enum {
+    RUN_BUDGET = 256, /* sends a turn, so that news are taken in between */
+    RECEIVE_BATCH = 64,
+    CLOCK_MOVED_MS = 1000, /* a change of wall against monotonic time that is no drift */
+    REQUESTS_SPARE = 256,  /* loads, limits and the like, beside one request a row in memory */
+};
+
+struct dispatcher {
+    const struct config *config;
+    struct dispatcher_events events;
+    struct scheduler scheduler;
+    struct store *store;
+    struct pool *pool;
+    struct http_policy *policy;
+    struct attempt_log attempts;
+    uv_async_t wake;
+    uv_timer_t timer;
+    int64_t clock_offset_ms; /* wall minus monotonic, when last looked at */
+    bool draining, drained;
+    uint64_t delivered, not_delivered, store_heartbeat;
+};
+
+/* ---- settings -------------------------------------------------------------------------------- */
+
+int dispatcher_http_policy(const struct config *config, struct http_policy **policy,
+                           struct error *error) {
+    struct http_policy *made = http_policy_new();
+    struct error detail = {0};
+    int r = networks_parse(config->allow_networks, &made->addresses.allow, &detail);
+    if (r)
+        error_set(error, r, "allow_networks: %s", detail.text);
+    if (!r && (r = networks_parse(config->deny_networks, &made->addresses.deny, &detail)))
+        error_set(error, r, "deny_networks: %s", detail.text);
+    if (!r && *config->default_secret &&
+        (r = signature_secret_check(SIGNING_STANDARD, config->default_secret, &detail)))
+        error_set(error, r, "default_secret: %s", detail.text);
+    if (r) {
+        http_policy_unref(made);
+        return r;
+    }
+    made->timeout_ms = config->timeout;
+    made->connect_timeout_ms = config->connect_timeout;
+    made->max_response_bytes = config->max_response_bytes;
+    made->keep_response_bytes = config->keep_response_bytes;
+    made->ca_file = memory_copy_string(config->ca_file);
+    made->default_secret =
+        *config->default_secret ? memory_copy_string(config->default_secret) : NULL;
+    *policy = made;
+    return 0;
+}
+
+static struct scheduler_policy scheduler_policy(const struct config *config) {
+    return (struct scheduler_policy){
+        .max_in_flight = (int)config->max_in_flight,
+        .max_loaded = (int)config->max_loaded,
+        .max_loaded_bytes = config->max_loaded_bytes,
+        .lane = {.endpoint_max_in_flight = (int)config->endpoint_max_in_flight,
+                 .breaker = {.failures = (int)config->breaker_failures,
+                             .open_ms = config->breaker_open,
+                             .open_max_ms = config->breaker_open_max}},
+        .retry = {.schedule = &config->retry_schedule,
+                  .max_attempts = (int)config->max_attempts,
+                  .jitter_percent = (int)config->retry_jitter,
+                  .retry_after_max_ms = config->retry_after_max},
+    };
+}
+
+/* ---- what the scheduler asks for ------------------------------------------------------------- */
+
+static struct store_request *store_request_new(enum store_request_kind kind) {
+    struct store_request *request = new (struct store_request);
+    request->kind = kind;
+    return request;
+}
+
+static void dispatcher_load(void *context, int64_t endpoint_id, int rows, int64_t bytes) {
+    struct dispatcher *dispatcher = context;
+    struct store_request *request = store_request_new(STORE_LOAD);
+    request->endpoint_id = endpoint_id;
+    request->rows = rows;
+    request->bytes = bytes;
+    store_send(dispatcher->store, request);
+}
+
+static void dispatcher_send(void *context, struct delivery *delivery) {
+    struct dispatcher *dispatcher = context;
+    struct http_call *call = new (struct http_call);
+    call->delivery = delivery;
+    call->endpoint = delivery->endpoint;
+    call->policy = http_policy_ref(dispatcher->policy);
+    pool_send(dispatcher->pool, call);
+}
+
+static void dispatcher_expire(void *context, struct delivery *delivery) {
+    struct dispatcher *dispatcher = context;
+    struct store_request *request = store_request_new(STORE_WRITE);
+    request->delivery = delivery;
+    request->write = (struct write){
+        .delivery_id = delivery->id,
+        .endpoint_id = delivery->endpoint_id,
+        .fate = WRITE_EXPIRED,
+        .finished_at = clock_now().wall_ms,
+    };
+    store_send(dispatcher->store, request);
+}
+
+static void dispatcher_release(void *context, struct delivery *delivery) {
+    struct dispatcher *dispatcher = context;
+    struct store_request *request = store_request_new(STORE_RELEASE);
+    request->write.delivery_id = delivery->id;
+    store_send(dispatcher->store, request);
+    delivery_free(delivery);
+}
+
+static const struct scheduler_ops scheduler_ops = {
+    .load = dispatcher_load,
+    .send = dispatcher_send,
+    .expire = dispatcher_expire,
+    .release = dispatcher_release,
+};
+
+/* ---- what comes back ------------------------------------------------------------------------- */
+
+static enum write_fate completion_fate(const struct outcome *outcome,
+                                       const struct completion *completion) {
+    static const enum write_fate fates[] = {
+        [RETRY_AGAIN] = WRITE_AGAIN,
+        [RETRY_FAILED] = WRITE_FAILED,
+        [RETRY_EXPIRED] = WRITE_EXPIRED,
+    };
+    return outcome->verdict == VERDICT_DELIVERED ? WRITE_DELIVERED
+                                                 : fates[completion->decision.fate];
+}
+
+static void dispatcher_log_news(const struct endpoint *endpoint,
+                                const struct completion *completion) {
+    const struct log_field fields[] = {{"ENDPOINT", endpoint_label(endpoint)}};
+    if (completion->disable_endpoint)
+        log_fields(LEVEL_WARNING, fields, 1,
+                   "endpoint %s answered 410 Gone and is disabled; its deliveries wait until it is "
+                   "enabled again",
+                   endpoint_label(endpoint));
+    if (completion->news.breaker_opened)
+        log_fields(LEVEL_WARNING, fields, 1,
+                   "endpoint %s failed too often in a row and is left alone for a while",
+                   endpoint_label(endpoint));
+    if (completion->news.breaker_closed)
+        log_fields(LEVEL_INFO, fields, 1, "endpoint %s answers again", endpoint_label(endpoint));
+}
+
+/* A call has ended: the scheduler decides, the store writes. */
+static void dispatcher_complete(struct dispatcher *dispatcher, struct http_call *call,
+                                struct now now) {
+    struct delivery *delivery = call->delivery;
+    struct completion completion =
+        scheduler_completed(&dispatcher->scheduler, delivery, &call->outcome, now);
+    struct store_request *request = store_request_new(STORE_WRITE);
+    bool delivered = call->outcome.verdict == VERDICT_DELIVERED;
+    *(delivered ? &dispatcher->delivered : &dispatcher->not_delivered) += 1;
+    attempt_log_write(&dispatcher->attempts, delivery, &call->outcome, &completion, now);
+    dispatcher_log_news(delivery->endpoint, &completion);
+
+    request->delivery = delivery;
+    request->write = (struct write){
+        .delivery_id = delivery->id,
+        .endpoint_id = delivery->endpoint_id,
+        .fate = completion_fate(&call->outcome, &completion),
+        .due_at = completion.decision.due_at,
+        .finished_at = now.wall_ms,
+        .attempted = true,
+        .disable_endpoint = completion.disable_endpoint,
+        .outcome = call->outcome,
+    };
+    call->outcome = (struct outcome){0}; /* it has moved */
+    store_send(dispatcher->store, request);
+}
+
+static void dispatcher_take_calls(struct dispatcher *dispatcher, struct now now) {
+    struct http_call *calls[RECEIVE_BATCH];
+    int count;
+    while ((count = pool_receive(dispatcher->pool, calls, RECEIVE_BATCH)))
+        for (int i = 0; i < count; i++) {
+            if (calls[i]->outcome.verdict == VERDICT_ABORTED)
+                scheduler_aborted(&dispatcher->scheduler, calls[i]->delivery);
+            else
+                dispatcher_complete(dispatcher, calls[i], now);
+            http_call_free(calls[i]);
+        }
+}
+
+static void dispatcher_written(struct dispatcher *dispatcher, struct store_reply *reply,
+                               struct now now) {
+    struct delivery *delivery = reply->request->delivery;
+    if (reply->request->write.settled)
+        log_line(LEVEL_INFO, "delivery=%" PRId64 " had been cancelled while it was under way",
+                 delivery->id);
+    reply->request->delivery = NULL;
+    scheduler_written(&dispatcher->scheduler, delivery, reply->due_at, now);
+}
+
+static void dispatcher_reply(struct dispatcher *dispatcher, struct store_reply *reply,
+                             struct now now) {
+    struct scheduler *scheduler = &dispatcher->scheduler;
+    switch (reply->kind) {
+    case STORE_OPENED:
+        dispatcher->events.opened(dispatcher->events.context);
+        break;
+    case STORE_ENDPOINT:
+        scheduler_endpoint(scheduler, reply->endpoint, reply->due_at, now);
+        reply->endpoint = NULL;
+        break;
+    case STORE_ENDPOINT_GONE:
+        scheduler_endpoint_gone(scheduler, reply->endpoint_id);
+        break;
+    case STORE_NOTICED:
+        scheduler_noticed(scheduler, reply->endpoint_id, reply->due_at, now);
+        break;
+    case STORE_LOADED:
+        scheduler_loaded(scheduler, reply->endpoint_id, reply->load.rows, reply->load.count,
+                         reply->load.next_due, reply->load.need_bytes, now);
+        reply->load.count = 0;
+        break;
+    case STORE_WRITTEN:
+        dispatcher_written(dispatcher, reply, now);
+        break;
+    }
+    store_reply_free(reply);
+}
+
+/* ---- turns ----------------------------------------------------------------------------------- */
+
+static void dispatcher_check_clock(struct dispatcher *dispatcher, struct now now) {
+    int64_t offset_ms = now.wall_ms - now.mono_ms;
+    int64_t moved_ms = offset_ms - dispatcher->clock_offset_ms;
+    if (moved_ms > -CLOCK_MOVED_MS && moved_ms < CLOCK_MOVED_MS)
+        return;
+    dispatcher->clock_offset_ms = offset_ms;
+    log_line(LEVEL_WARNING, "the system's clock was set by %" PRId64 " ms", moved_ms);
+    scheduler_clock_moved(&dispatcher->scheduler, now);
+}
+
+static void dispatcher_on_timer(uv_timer_t *timer);
+
+static void dispatcher_set_timer(struct dispatcher *dispatcher, struct now now) {
+    int64_t wake_at = scheduler_wake_at(&dispatcher->scheduler);
+    if (wake_at == CLOCK_NEVER) {
+        uv_timer_stop(&dispatcher->timer);
+        return;
+    }
+    uv_update_time(dispatcher->timer.loop);
+    uv_timer_start(&dispatcher->timer, dispatcher_on_timer,
+                   wake_at > now.mono_ms ? (uint64_t)(wake_at - now.mono_ms) : 0, 0);
+}
+
+static void dispatcher_check_drained(struct dispatcher *dispatcher) {
+    if (!dispatcher->draining || dispatcher->drained || dispatcher->scheduler.n_flying ||
+        dispatcher->scheduler.n_unwritten)
+        return;
+    dispatcher->drained = true;
+    dispatcher->events.drained(dispatcher->events.context);
+}
+
+static void dispatcher_turn(struct dispatcher *dispatcher) {
+    struct store_reply *reply;
+    struct now now = clock_now();
+    dispatcher_check_clock(dispatcher, now);
+    while ((reply = store_receive(dispatcher->store)))
+        dispatcher_reply(dispatcher, reply, now);
+    dispatcher_take_calls(dispatcher, now);
+    if (scheduler_run(&dispatcher->scheduler, now, RUN_BUDGET))
+        uv_async_send(&dispatcher->wake);
+    dispatcher_set_timer(dispatcher, now);
+    dispatcher_check_drained(dispatcher);
+}
+
+static void dispatcher_on_wake(uv_async_t *wake) {
+    dispatcher_turn(wake->data);
+}
+
+static void dispatcher_on_timer(uv_timer_t *timer) {
+    dispatcher_turn(timer->data);
+}
+
+/* Called by the store's and the workers' threads. */
+static void dispatcher_wake(void *context) {
+    struct dispatcher *dispatcher = context;
+    uv_async_send(&dispatcher->wake);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static struct store *dispatcher_store(struct dispatcher *dispatcher) {
+    const struct config *config = dispatcher->config;
+    struct store_settings settings = {
+        .path = config->database,
+        .cache_bytes = config->database_cache_bytes,
+        .max_pending = config->max_pending,
+        .max_payload_bytes = config->max_payload_bytes,
+        .max_requests = (int)(config->max_in_flight + config->max_loaded) + REQUESTS_SPARE,
+    };
+    return store_new(&settings, dispatcher_wake, dispatcher);
+}
+
+struct dispatcher *dispatcher_new(uv_loop_t *loop, struct task_group *group,
+                                  const struct config *config, struct http_policy *policy,
+                                  const struct dispatcher_events *events) {
+    struct dispatcher *dispatcher = new (struct dispatcher);
+    struct scheduler_policy scheduling = scheduler_policy(config);
+    struct now now = clock_now();
+    dispatcher->config = config;
+    dispatcher->events = *events;
+    dispatcher->policy = policy;
+    dispatcher->attempts.per_second = config->log_attempts_per_second;
+    dispatcher->clock_offset_ms = now.wall_ms - now.mono_ms;
+    uv_async_init(loop, &dispatcher->wake, dispatcher_on_wake);
+    uv_timer_init(loop, &dispatcher->timer);
+    dispatcher->wake.data = dispatcher->timer.data = dispatcher;
+    scheduler_init(&dispatcher->scheduler, &scheduler_ops, dispatcher, &scheduling,
+                   (uint64_t)clock_mono_us());
+
+    /* The store is added first, so that it is stopped last: it writes what the workers bring. */
+    dispatcher->store = dispatcher_store(dispatcher);
+    struct task_definition store = store_task(dispatcher->store);
+    task_group_add(group, &store);
+    dispatcher->pool = pool_new(group, (int)config->workers, (int)config->max_in_flight,
+                                dispatcher_wake, dispatcher);
+    return dispatcher;
+}
+
+void dispatcher_free(struct dispatcher *dispatcher) {
+    if (!dispatcher)
+        return;
+    pool_free(dispatcher->pool);
+    store_free(dispatcher->store);
+    scheduler_free(&dispatcher->scheduler);
+    http_policy_unref(dispatcher->policy);
+    free(dispatcher);
+}
+
+void dispatcher_reload(struct dispatcher *dispatcher, struct http_policy *policy) {
+    const struct config *config = dispatcher->config;
+    struct scheduler_policy scheduling = scheduler_policy(config);
+    struct store_request *request = store_request_new(STORE_LIMITS);
+    http_policy_unref(dispatcher->policy);
+    dispatcher->policy = policy;
+    dispatcher->attempts.per_second = config->log_attempts_per_second;
+    scheduler_set_policy(&dispatcher->scheduler, &scheduling);
+    request->max_pending = config->max_pending;
+    request->max_payload_bytes = config->max_payload_bytes;
+    store_send(dispatcher->store, request);
+}
+
+void dispatcher_drain(struct dispatcher *dispatcher) {
+    dispatcher->draining = true;
+    scheduler_stop(&dispatcher->scheduler);
+    uv_async_send(&dispatcher->wake);
+}
+
+void dispatcher_hurry(struct dispatcher *dispatcher) {
+    store_give_up_waiting(dispatcher->store);
+}
+
+void dispatcher_collect(struct dispatcher *dispatcher) {
+    dispatcher_take_calls(dispatcher, clock_now());
+}
+
+bool dispatcher_alive(struct dispatcher *dispatcher) {
+    uint64_t heartbeat = store_heartbeat(dispatcher->store);
+    bool alive = heartbeat != dispatcher->store_heartbeat;
+    dispatcher->store_heartbeat = heartbeat;
+    return pool_alive(dispatcher->pool) && alive;
+}
+
+struct dispatcher_counts dispatcher_counts(const struct dispatcher *dispatcher) {
+    return (struct dispatcher_counts){
+        .delivered = dispatcher->delivered,
+        .not_delivered = dispatcher->not_delivered,
+        .in_flight = dispatcher->scheduler.n_flying,
+        .unwritten = dispatcher->scheduler.n_unwritten,
+    };
+}
+
+void dispatcher_close(struct dispatcher *dispatcher) {
+    uv_close((uv_handle_t *)&dispatcher->wake, NULL);
+    uv_close((uv_handle_t *)&dispatcher->timer, NULL);
+}

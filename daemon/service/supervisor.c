@@ -1,0 +1,289 @@
+#include "outhook/service/supervisor.h"
+
+#include "outhook/base/clock.h"
+#include "outhook/base/duration.h"
+#include "outhook/base/memory.h"
+#include "outhook/runtime/log.h"
+#include "outhook/runtime/task_group.h"
+#include "outhook/service/dispatcher.h"
+#include "outhook/service/notify.h"
+#include "outhook/store/lock.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+enum { STATUS_EVERY_MS = 1000 };
+
+enum phase { PHASE_STARTING, PHASE_RUNNING, PHASE_DRAINING, PHASE_STOPPED };
+
+struct supervisor {
+    struct config *config;
+    const struct supervisor_options *options;
+    enum phase phase;
+    uv_loop_t loop;
+    uv_signal_t terminate, interrupt, hang_up;
+    uv_timer_t drain_timer, status_timer, watchdog_timer;
+    uv_async_t group_changed;
+    struct task_group *group;
+    struct dispatcher *dispatcher;
+    struct store_lock lock;
+    uint64_t delivered_before; /* when the status was last told */
+    bool opened;
+    struct error *error;
+    int result;
+};
+
+static void supervisor_for_each_handle(struct supervisor *supervisor,
+                                       void (*act)(uv_handle_t *handle)) {
+    uv_handle_t *const handles[] = {
+        (uv_handle_t *)&supervisor->terminate,     (uv_handle_t *)&supervisor->interrupt,
+        (uv_handle_t *)&supervisor->hang_up,       (uv_handle_t *)&supervisor->drain_timer,
+        (uv_handle_t *)&supervisor->status_timer,  (uv_handle_t *)&supervisor->watchdog_timer,
+        (uv_handle_t *)&supervisor->group_changed,
+    };
+    for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
+        act(handles[i]);
+}
+
+/* ---- stopping -------------------------------------------------------------------------------- */
+
+static void close_handle(uv_handle_t *handle) {
+    uv_close(handle, NULL);
+}
+
+static void supervisor_stop_workers(struct supervisor *supervisor) {
+    for (int i = (int)supervisor->config->workers; i >= 1; i--) {
+        char name[16];
+        snprintf(name, sizeof name, "worker%d", i);
+        task_group_stop_one(supervisor->group, name);
+    }
+}
+
+/* The end, in order: workers, then what they gave back, then the store. The loop ends after that.
+ */
+static void supervisor_stop(struct supervisor *supervisor) {
+    if (supervisor->phase == PHASE_STOPPED)
+        return;
+    supervisor->phase = PHASE_STOPPED;
+    supervisor_stop_workers(supervisor);
+    dispatcher_collect(supervisor->dispatcher);
+    int abandoned = dispatcher_counts(supervisor->dispatcher).unwritten;
+    task_group_stop(supervisor->group);
+    log_line(LEVEL_DEBUG, "%d outcomes were written at the last moment", abandoned);
+    if (task_group_state(supervisor->group) == TASK_GROUP_FAILED) {
+        task_group_error(supervisor->group, supervisor->error);
+        supervisor->result = supervisor->error->kind;
+    }
+    dispatcher_close(supervisor->dispatcher);
+    supervisor_for_each_handle(supervisor, close_handle);
+}
+
+static void supervisor_on_drained(void *context) {
+    supervisor_stop(context);
+}
+
+static void supervisor_on_drain_timeout(uv_timer_t *timer) {
+    struct supervisor *supervisor = timer->data;
+    struct dispatcher_counts counts = dispatcher_counts(supervisor->dispatcher);
+    log_line(
+        LEVEL_WARNING,
+        "drain_timeout is over: %d calls under way are given up (they stay pending and are not "
+        "charged an attempt), %d outcomes are not yet written",
+        counts.in_flight, counts.unwritten);
+    dispatcher_hurry(supervisor->dispatcher);
+    supervisor_stop(supervisor);
+}
+
+static void supervisor_drain(struct supervisor *supervisor) {
+    struct dispatcher_counts counts = dispatcher_counts(supervisor->dispatcher);
+    char wait[DURATION_TEXT_BYTES];
+    supervisor->phase = PHASE_DRAINING;
+    notify_stopping(supervisor->config->drain_timeout);
+    log_line(LEVEL_INFO, "stopping: %d calls under way have up to %s to end", counts.in_flight,
+             duration_format(supervisor->config->drain_timeout, wait));
+    uv_timer_start(&supervisor->drain_timer, supervisor_on_drain_timeout,
+                   (uint64_t)supervisor->config->drain_timeout, 0);
+    dispatcher_drain(supervisor->dispatcher);
+}
+
+static void supervisor_on_stop_signal(uv_signal_t *signal, int number) {
+    struct supervisor *supervisor = signal->data;
+    (void)number;
+    if (supervisor->phase == PHASE_STARTING || supervisor->phase == PHASE_RUNNING) {
+        supervisor_drain(supervisor);
+    } else if (supervisor->phase == PHASE_DRAINING) {
+        log_line(LEVEL_WARNING,
+                 "a second signal: stopping at once; what was under way stays pending");
+        dispatcher_hurry(supervisor->dispatcher);
+        supervisor_stop(supervisor);
+    }
+}
+
+/* ---- reloading ------------------------------------------------------------------------------- */
+
+static void log_kept(const char *name, void *context) {
+    (void)context;
+    log_line(LEVEL_WARNING,
+             "%s has changed in the configuration: that takes effect at the next start", name);
+}
+
+static int supervisor_reload(struct supervisor *supervisor, struct error *error) {
+    struct config fresh;
+    struct http_policy *policy = NULL;
+    int r = config_load(&fresh, supervisor->options->config_path, supervisor->options->overrides,
+                        supervisor->options->override_count, error);
+    if (r)
+        return r;
+    r = dispatcher_http_policy(&fresh, &policy, error);
+    if (r) {
+        config_free(&fresh);
+        return r;
+    }
+    config_reload(supervisor->config, &fresh, log_kept, NULL);
+    log_set_level((enum log_level)supervisor->config->log_level);
+    dispatcher_reload(supervisor->dispatcher, policy);
+    return 0;
+}
+
+static void supervisor_on_reload_signal(uv_signal_t *signal, int number) {
+    struct supervisor *supervisor = signal->data;
+    struct error error = {0};
+    (void)number;
+    if (supervisor->phase != PHASE_RUNNING)
+        return;
+    notify_reloading();
+    if (supervisor_reload(supervisor, &error))
+        log_line(LEVEL_ERROR, "the configuration was not reloaded and nothing has changed: %s",
+                 error.text);
+    else
+        log_line(LEVEL_INFO, "the configuration was reloaded");
+    notify_ready();
+}
+
+/* ---- watching -------------------------------------------------------------------------------- */
+
+static void supervisor_on_status(uv_timer_t *timer) {
+    struct supervisor *supervisor = timer->data;
+    struct dispatcher_counts counts = dispatcher_counts(supervisor->dispatcher);
+    char text[160];
+    snprintf(text, sizeof text,
+             "%s: %" PRIu64 " deliveries/s, %d in flight, %" PRIu64 " delivered, %" PRIu64
+             " calls failed since the start",
+             supervisor->phase == PHASE_DRAINING ? "Draining" : "Delivering",
+             counts.delivered - supervisor->delivered_before, counts.in_flight, counts.delivered,
+             counts.not_delivered);
+    supervisor->delivered_before = counts.delivered;
+    notify_status(text);
+}
+
+static void supervisor_on_watchdog(uv_timer_t *timer) {
+    struct supervisor *supervisor = timer->data;
+    if (dispatcher_alive(supervisor->dispatcher))
+        notify_alive();
+}
+
+/* ---- starting -------------------------------------------------------------------------------- */
+
+static void supervisor_check_ready(struct supervisor *supervisor) {
+    if (supervisor->phase != PHASE_STARTING || !supervisor->opened ||
+        task_group_state(supervisor->group) != TASK_GROUP_RUNNING)
+        return;
+    supervisor->phase = PHASE_RUNNING;
+    log_line(LEVEL_INFO, "ready: outhookd " OUTHOOK_VERSION ", %" PRId64 " workers",
+             supervisor->config->workers);
+    notify_ready();
+}
+
+static void supervisor_on_opened(void *context) {
+    struct supervisor *supervisor = context;
+    supervisor->opened = true;
+    supervisor_check_ready(supervisor);
+}
+
+static void supervisor_on_group_changed(uv_async_t *async) {
+    struct supervisor *supervisor = async->data;
+    if (task_group_state(supervisor->group) == TASK_GROUP_FAILED)
+        supervisor_stop(supervisor);
+    else
+        supervisor_check_ready(supervisor);
+}
+
+static void supervisor_wake(void *context) {
+    struct supervisor *supervisor = context;
+    uv_async_send(&supervisor->group_changed);
+}
+
+static void supervisor_init_handles(struct supervisor *supervisor) {
+    uv_loop_t *loop = &supervisor->loop;
+    if (uv_loop_init(loop))
+        abort();
+    uv_signal_init(loop, &supervisor->terminate);
+    uv_signal_init(loop, &supervisor->interrupt);
+    uv_signal_init(loop, &supervisor->hang_up);
+    uv_timer_init(loop, &supervisor->drain_timer);
+    uv_timer_init(loop, &supervisor->status_timer);
+    uv_timer_init(loop, &supervisor->watchdog_timer);
+    uv_async_init(loop, &supervisor->group_changed, supervisor_on_group_changed);
+    supervisor->terminate.data = supervisor->interrupt.data = supervisor->hang_up.data = supervisor;
+    supervisor->drain_timer.data = supervisor->status_timer.data = supervisor;
+    supervisor->watchdog_timer.data = supervisor->group_changed.data = supervisor;
+}
+
+static void supervisor_start_handles(struct supervisor *supervisor) {
+    uint64_t watchdog_ms = (uint64_t)notify_watchdog_ms();
+    uv_signal_start(&supervisor->terminate, supervisor_on_stop_signal, SIGTERM);
+    uv_signal_start(&supervisor->interrupt, supervisor_on_stop_signal, SIGINT);
+    uv_signal_start(&supervisor->hang_up, supervisor_on_reload_signal, SIGHUP);
+    if (getenv("NOTIFY_SOCKET"))
+        uv_timer_start(&supervisor->status_timer, supervisor_on_status, STATUS_EVERY_MS,
+                       STATUS_EVERY_MS);
+    if (watchdog_ms)
+        uv_timer_start(&supervisor->watchdog_timer, supervisor_on_watchdog, watchdog_ms,
+                       watchdog_ms);
+}
+
+static void supervisor_start(struct supervisor *supervisor, struct http_policy *policy) {
+    const struct dispatcher_events events = {
+        .opened = supervisor_on_opened,
+        .drained = supervisor_on_drained,
+        .context = supervisor,
+    };
+    supervisor_init_handles(supervisor);
+    supervisor->group = task_group_new(supervisor_wake, supervisor);
+    supervisor->dispatcher =
+        dispatcher_new(&supervisor->loop, supervisor->group, supervisor->config, policy, &events);
+    supervisor_start_handles(supervisor);
+    /* A thread that can't be started fails the group, which the loop then learns like any failure.
+     */
+    if (task_group_start(supervisor->group, supervisor->error))
+        uv_async_send(&supervisor->group_changed);
+}
+
+int supervisor_run(struct config *config, const struct supervisor_options *options,
+                   struct error *error) {
+    struct supervisor supervisor = {.config = config, .options = options, .error = error};
+    struct http_policy *policy = NULL;
+    int r = dispatcher_http_policy(config, &policy, error);
+    if (r)
+        return r;
+    r = store_lock_take(&supervisor.lock, config->database, error);
+    if (r) {
+        http_policy_unref(policy);
+        return r;
+    }
+
+    signal(SIGPIPE, SIG_IGN);
+    supervisor_start(&supervisor, policy);
+    uv_run(&supervisor.loop, UV_RUN_DEFAULT);
+    if (uv_loop_close(&supervisor.loop))
+        abort(); /* a handle was forgotten */
+    dispatcher_free(supervisor.dispatcher);
+    task_group_free(supervisor.group);
+    store_lock_release(&supervisor.lock);
+    log_line(LEVEL_INFO, "stopped");
+    return supervisor.result;
+}
