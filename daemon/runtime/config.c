@@ -22,9 +22,16 @@ static const struct setting {
     size_t offset, bytes;
 } settings[] = {
 #define SETTING_ROW(name, type, initial, least, most, words, applies, documentation)               \
-    {#name, type,    initial,       least,                                                         \
-     most,  words,   applies,       documentation,                                                 \
-     offsetof(struct config, name), sizeof(((struct config *)0)->name)},
+    {#name,                                                                                        \
+     type,                                                                                         \
+     initial,                                                                                      \
+     least,                                                                                        \
+     most,                                                                                         \
+     words,                                                                                        \
+     applies,                                                                                      \
+     documentation,                                                                                \
+     offsetof(struct config, name),                                                                \
+     sizeof(((struct config *)0)->name)},
     SETTINGS(SETTING_ROW)
 #undef SETTING_ROW
 };
@@ -271,47 +278,93 @@ static const struct setting *setting_find(const char *name, struct error *error)
 
 /* ---- loading --------------------------------------------------------------------------------- */
 
+/* A file that is being read. inih does the parsing; its lines are fed to it here, because it
+ * silently cuts those that are too long for it and joins those that begin with a blank. */
 struct config_reading {
     struct config *config;
+    FILE *file;
+    char *line;
+    size_t capacity;
+    int number;         /* of the line */
     struct error first; /* the first thing that was wrong */
 };
 
-static int config_read_line(void *context, const char *section, const char *name,
-                            const char *value) {
-    struct config_reading *reading = context;
-    struct error error = {0};
-    if (*section && strcmp(section, "outhookd"))
-        error_set(&error, ERROR_USAGE, "there is no section [%s]; the only one is [outhookd]",
-                  section);
-    const struct setting *setting = error.kind ? NULL : setting_find(name, &error);
-    if (setting && !setting_set(setting, reading->config, value ? value : "", &error))
-        return 1;
-    if (!reading->first.kind)
-        reading->first = error;
+/* What inih would not take as it is meant, or would go on after. */
+static int config_judge_line(const char *line, size_t length, size_t most, struct error *error) {
+    const char *text = line + strspn(line, " \t");
+    if (length > most)
+        return error_set(error, ERROR_USAGE, "a line has at most %zu characters", most);
+    if (!*text || strchr(";#\r\n", *text))
+        return 0;
+    if (text > line)
+        return error_set(error, ERROR_USAGE, "a setting stands at the start of its line");
+    if (!strpbrk(line, *line == '[' ? "]" : "=:"))
+        return error_set(
+            error, ERROR_USAGE,
+            "a line is name = value, [outhookd], or a comment that starts with ; or #");
     return 0;
 }
 
-static int config_read_file(struct config *config, const char *path, struct error *error) {
-    struct config_reading reading = {.config = config};
-    int line = ini_parse(path ? path : CONFIG_DEFAULT_FILE, config_read_line, &reading);
-    if (line == -1 && !path && errno == ENOENT)
+/* Gives inih its next line, or the end at the first thing that is wrong. As fgets(). */
+static char *config_next_line(char *text, int size, void *stream) {
+    struct config_reading *reading = stream;
+    ssize_t length;
+    if (reading->first.kind ||
+        (length = getline(&reading->line, &reading->capacity, reading->file)) < 0)
+        return NULL;
+    reading->number++;
+    if (config_judge_line(reading->line, (size_t)length, (size_t)size - 1, &reading->first))
+        return NULL;
+    memcpy(text, reading->line, (size_t)length + 1);
+    return text;
+}
+
+static int config_take_setting(void *context, const char *section, const char *name,
+                               const char *value) {
+    struct config_reading *reading = context;
+    if (*section && strcmp(section, "outhookd")) {
+        error_set(&reading->first, ERROR_USAGE,
+                  "there is no section [%s]; the only one is [outhookd]", section);
         return 0;
-    if (line < 0)
-        return error_set(error, ERROR_USAGE, "can't read the configuration %s: %s",
-                         path ? path : CONFIG_DEFAULT_FILE, strerror(errno));
-    if (line > 0 && !reading.first.kind)
-        error_set(&reading.first, ERROR_USAGE,
-                  "a line is name = value, [outhookd], or a comment that starts with ; or #");
-    if (line > 0)
-        return error_set(error, ERROR_USAGE, "%s, line %d: %s", path ? path : CONFIG_DEFAULT_FILE,
-                         line, reading.first.text);
-    return 0;
+    }
+    const struct setting *setting = setting_find(name, &reading->first);
+    return setting && !setting_set(setting, reading->config, value ? value : "", &reading->first);
+}
+
+static int config_read_stream(struct config *config, FILE *file, const char *path,
+                              struct error *error) {
+    struct config_reading reading = {.config = config, .file = file};
+    int wrong_line = ini_parse_stream(config_next_line, &reading, config_take_setting, &reading);
+    free(reading.line);
+    if (ferror(file)) /* such as a directory */
+        return error_set(error, ERROR_USAGE, "can't read the configuration %s: %s", path,
+                         strerror(errno));
+    if (wrong_line && !reading.first.kind) /* nothing known of; but never silence */
+        error_set(&reading.first, ERROR_USAGE, "this line can't be read");
+    if (!reading.first.kind)
+        return 0;
+    return error_set(error, ERROR_USAGE, "%s, line %d: %s", path,
+                     wrong_line ? wrong_line : reading.number, reading.first.text);
+}
+
+static int config_read_file(struct config *config, const char *path, struct error *error) {
+    FILE *file = fopen(path ? path : CONFIG_DEFAULT_FILE, "re");
+    if (!file && !path && errno == ENOENT)
+        return 0;
+    if (!path)
+        path = CONFIG_DEFAULT_FILE;
+    if (!file)
+        return error_set(error, ERROR_USAGE, "can't read the configuration %s: %s", path,
+                         strerror(errno));
+    int r = config_read_stream(config, file, path, error);
+    fclose(file);
+    return r;
 }
 
 static int config_override(struct config *config, const char *text, struct error *error) {
     const char *equals = strchr(text, '=');
     if (!equals)
-        return error_set(error, ERROR_USAGE, "--set %s: write --set name=value", text);
+        return error_set(error, ERROR_USAGE, "write --set name=value");
 
     char *name = strndup(text, (size_t)(equals - text));
     if (!name)

@@ -57,7 +57,7 @@ static void close_handle(uv_handle_t *handle) {
 
 static void supervisor_stop_workers(struct supervisor *supervisor) {
     for (int i = (int)supervisor->config->workers; i >= 1; i--) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "worker%d", i);
         task_group_stop_one(supervisor->group, name);
     }

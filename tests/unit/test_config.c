@@ -315,6 +315,8 @@ static void bad_files_are_told_what_is_wrong(void **state) {
          ", line 3: there is no section [endpoints]; the only one is [outhookd]"},
         {"timeout = 3s\ntimeout\n", ", line 2: a line is name = value"},
         {"[outhookd\n", ", line 1: a line is name = value"},
+        {"deny_networks = 10.0.0.0/8\n  127.0.0.0/8\n", ", line 2: a setting stands at the start"},
+        {"timeout\ntimout = 3s\n", ", line 1: a line is name = value"},
         {"= 3\n", ", line 1: there is no setting"},
         {"timeout = 3\n", "timeout = 3: it has to be a duration such as"},
         {"timeout =\n", ", line 1: timeout = : it has to be a duration"},
@@ -357,6 +359,29 @@ static void a_file_that_is_not_there(void **state) {
         assert_int_equal(config_load(&config, NULL, NULL, 0, &error), 0);
         config_free(&config);
     }
+}
+
+/* inih would cut the line, and read its tail as the next one. */
+static void a_line_that_is_too_long(void **state) {
+    (void)state;
+    struct config config;
+    struct error error;
+    char content[400], path[64];
+    snprintf(content, sizeof content, "default_secret = a%*stimeout = 3s\n", 250, "");
+    assert_int_equal(load_file(&config, content, path, &error), ERROR_USAGE);
+    assert_non_null(strstr(error.text, ", line 1: a line has at most 199 characters"));
+    snprintf(content, sizeof content, "default_secret = %0*d\n", 181, 0);
+    assert_int_equal(load_file(&config, content, path, &error), 0);
+    assert_int_equal(strlen(config.default_secret), 181);
+    config_free(&config);
+}
+
+static void a_directory(void **state) {
+    (void)state;
+    struct config config;
+    struct error error;
+    assert_int_equal(config_load(&config, "/tmp", NULL, 0, &error), ERROR_USAGE);
+    assert_non_null(strstr(error.text, "Is a directory"));
 }
 
 static void bad_overrides(void **state) {
@@ -474,6 +499,8 @@ int main(void) {
         cmocka_unit_test(a_file_and_what_overrides_it),
         cmocka_unit_test(bad_files_are_told_what_is_wrong),
         cmocka_unit_test(a_file_that_is_not_there),
+        cmocka_unit_test(a_line_that_is_too_long),
+        cmocka_unit_test(a_directory),
         cmocka_unit_test(bad_overrides),
         cmocka_unit_test(settings_that_contradict_each_other),
         cmocka_unit_test(secrets_are_hidden),

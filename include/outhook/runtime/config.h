@@ -3,8 +3,8 @@
 
 /*
  * The settings, from one table: SETTINGS below is the struct's fields, the parser, the ranges, the
- * defaults, what a reload may change, and the documentation (`outhookd --help-settings`). A test holds
- * the sample configuration and the README against it.
+ * defaults, what a reload may change, and the documentation (`outhookd --help-settings`). A test
+ * holds the sample configuration and the README against it.
  *
  * A value comes from the default, then the file, then --set, the last one wins. One thread.
  */
@@ -32,7 +32,7 @@
     X(max_loaded, INTEGER, "4096", 1, 100000, NULL, AT_START,                                      \
       "Deliveries held in memory; the rest waits on disk.")                                        \
     X(max_loaded_bytes, BYTES, "16M", 4096, 4294967296, NULL, AT_START,                            \
-      "Payload bytes held in memory. A single larger payload travels alone.")                      \
+      "Payload bytes held in memory; at least max_payload_bytes.")                                 \
     X(max_pending, INTEGER, "10000000", 1, 1000000000, NULL, AT_RELOAD,                            \
       "Pending deliveries in the database, from which on an INSERT is refused.")                   \
     X(max_payload_bytes, BYTES, "16M", 1, 536870912, NULL, AT_RELOAD,                              \
@@ -55,8 +55,7 @@
       "Failed calls in a row after which an endpoint is left alone for a while.")                  \
     X(breaker_open, DURATION, "30s", 1, 86400000, NULL, AT_RELOAD,                                 \
       "That while; it doubles each time the next call fails as well.")                             \
-    X(breaker_open_max, DURATION, "30m", 1, 86400000, NULL, AT_RELOAD,                             \
-      "The longest such while.")                                                                   \
+    X(breaker_open_max, DURATION, "30m", 1, 86400000, NULL, AT_RELOAD, "The longest such while.")  \
     X(max_response_bytes, BYTES, "64K", 0, 1073741824, NULL, AT_RELOAD,                            \
       "Bytes of an answer's body that are read before the call is cut off.")                       \
     X(keep_response_bytes, BYTES, "4K", 0, 1048576, NULL, AT_RELOAD,                               \
@@ -98,15 +97,15 @@ struct config_override {
 };
 
 /* Fills `config` from the defaults, then `path`, then `overrides` in order. `path` NULL means the
- * default file, which may be missing. On an error nothing is kept: the sentence names the file, line
- * and setting, and what is allowed. Freed with config_free(). */
+ * default file, which may be missing. On an error nothing is kept: the sentence names the file,
+ * line and setting, and what is allowed. Freed with config_free(). */
 int config_load(struct config *config, const char *path, const struct config_override *overrides,
                 int override_count, struct error *error) must_check;
 
 void config_free(struct config *config);
 
-/* Puts the settings of `fresh` that a reload may change into `config`, and frees the rest. Calls `kept`
- * (may be NULL) with the name of each changed setting that waits for a restart. */
+/* Puts the settings of `fresh` that a reload may change into `config`, and frees the rest. Calls
+ * `kept` (may be NULL) with the name of each changed setting that waits for a restart. */
 void config_reload(struct config *config, struct config *fresh,
                    void (*kept)(const char *name, void *context), void *context);
 
