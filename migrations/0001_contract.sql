@@ -91,8 +91,8 @@ CREATE TABLE endpoint_secrets (
     id          INTEGER PRIMARY KEY,
     endpoint_id INTEGER NOT NULL,
     secret      TEXT NOT NULL
-        CONSTRAINT "a secret has 1 to 500 printable characters and no spaces"
-        CHECK (length(secret) BETWEEN 1 AND 500 AND secret NOT GLOB '*[^!-~]*'),
+        CONSTRAINT "a secret has 1 to 500 printable ASCII characters"
+        CHECK (length(secret) BETWEEN 1 AND 500 AND secret NOT GLOB '*[^ -~]*'),
     created_at  INTEGER NOT NULL
         DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000 + 0.5 AS INTEGER)),
     expires_at  INTEGER
@@ -211,8 +211,10 @@ CREATE TRIGGER _judge_headers_insert INSTEAD OF INSERT ON _judge_headers WHEN NE
     WHEN EXISTS (SELECT 1 FROM json_each(NEW.headers)
          WHERE lower(key) IN ('host', 'connection', 'content-length', 'content-type', 'expect',
              'keep-alive', 'proxy-authorization', 'proxy-connection', 'te', 'trailer',
-             'transfer-encoding', 'upgrade', 'user-agent') OR lower(key) GLOB 'webhook-*') THEN
-        RAISE(ABORT, 'outhook sets this header itself: Host, Connection, Content-Length, Content-Type (use content_type), Expect, TE, Trailer, Transfer-Encoding, Upgrade, User-Agent and Webhook-* can not be given')
+             'transfer-encoding', 'upgrade', 'user-agent', 'stripe-signature', 'x-github-delivery',
+             'x-github-event', 'x-hub-signature-256', 'x-shopify-hmac-sha256', 'x-shopify-topic',
+             'x-shopify-webhook-id') OR lower(key) GLOB 'webhook-*') THEN
+        RAISE(ABORT, 'outhook sets this header itself: Host, User-Agent, Content-Type (use content_type), Content-Length, those of the connection, and those of signatures (use signing) can not be given')
     END;
 END;
 
