@@ -362,12 +362,15 @@ static int lane_rows_wanted(const struct scheduler *scheduler, const struct lane
 /* Sends a load if the bounds allow one now. */
 static bool scheduler_load(struct scheduler *scheduler, struct lane *lane, struct now now) {
     const struct scheduler_policy *policy = &scheduler->policy;
-    int rows = lane_rows_wanted(scheduler, lane, now);
+    int rows = lane_rows_wanted(scheduler, lane, now),
+        room = policy->max_loaded - scheduler->n_loaded;
     int64_t bytes = lane->need_bytes ? lane->need_bytes : load_bytes_usual;
     if (bytes > policy->max_loaded_bytes && !lane->need_bytes)
         bytes = policy->max_loaded_bytes;
-    if (scheduler->n_loads >= LOADS_MAX || scheduler->n_loaded + rows > policy->max_loaded)
+    if (scheduler->n_loads >= LOADS_MAX || room < 1)
         return false;
+    if (rows > room)
+        rows = room;
     if (scheduler->bytes_loaded && scheduler->bytes_loaded + bytes > policy->max_loaded_bytes)
         return false;
 
