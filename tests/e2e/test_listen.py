@@ -4,6 +4,7 @@ import base64
 import contextlib
 import http.client
 import json
+import os
 import queue
 import re
 import signal
@@ -108,7 +109,7 @@ def test_json(listen):
     one.call('{"grüße": "\u2028"}'.encode(), "/a?b=%00", "PUT", {"X-A": "b", "Webhook-Id": "msg_2"})
     shown = json.loads(one.line())
     assert abs(shown["received_at"] / 1000 - time.time()) < PATIENCE_S
-    assert (shown["method"], shown["path"], shown["status"], shown["body_bytes"]) == ("PUT", "/a?b=%00", 200, 20)
+    assert (shown["method"], shown["path"], shown["status"], shown["body_bytes"]) == ("PUT", "/a?b=%00", 200, 18)
     assert shown["body"] == '{"grüße": "\u2028"}'
     assert shown["headers"]["X-A"] == "b" and shown["headers"]["Webhook-Id"] == "msg_2"
 
@@ -185,7 +186,6 @@ def test_delay_holds_up_each_call_and_no_other(listen):
     threads = [threading.Thread(target=lambda: answers.append(one.call()[0])) for _ in range(20)]
     for thread in threads:
         thread.start()
-    assert "200" in one.line() and time.monotonic() - started < 0.6 or True
     for thread in threads:
         thread.join(PATIENCE_S)
     took = time.monotonic() - started
@@ -223,7 +223,7 @@ def test_callers_that_give_up_on_a_hanging_receiver_leave_nothing_behind(listen)
     one = listen("--hang")
 
     def files():
-        return len(list((__import__("pathlib").Path(f"/proc/{one.process.pid}/fd")).iterdir()))
+        return len(os.listdir(f"/proc/{one.process.pid}/fd"))
 
     before = files()
     for _ in range(50):
@@ -276,13 +276,15 @@ def test_it_listens_on_loopback_only(listen):
     assert listen().host == "127.0.0.1"
 
 
-def test_it_ends_when_nobody_reads_on(listen):
-    one = listen()
-    one.process.stdout.close()
-    with contextlib.suppress(OSError, http.client.HTTPException):
-        one.call()
-    assert one.process.wait(PATIENCE_S) == -signal.SIGPIPE
-    one.process.stderr.close()
+def test_it_ends_when_nobody_reads_on():
+    reading, writing = os.pipe()
+    process = subprocess.Popen([OUTHOOK, "listen", "0"], env=environment(), stdout=writing)
+    os.close(writing)
+    url = urllib.parse.urlsplit(os.read(reading, 1000).decode().split()[-1])
+    os.close(reading)
+    with socket.create_connection((url.hostname, url.port), PATIENCE_S) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert process.wait(PATIENCE_S) == -signal.SIGPIPE
 
 
 def test_it_needs_no_database():
