@@ -132,24 +132,36 @@ static int enqueue_operands(const struct command *command, const struct enqueue 
     return command_operands(command, at, error);
 }
 
-/* Parts 'Name: value'; the name's copy is freed by the caller. */
-static int header_part(const char *text, struct producer_header *header, struct error *error) {
-    const char *colon = strchr(text, ':');
-    if (!colon)
-        return error_set(error, ERROR_USAGE, "--header %.200s: write it as 'Name: value'", text);
-    char *name = memory_copy_string(text);
-    name[colon - text] = '\0';
-    *header = (struct producer_header){name, colon + 1 + strspn(colon + 1, " \t")};
+/* The webhook's headers, and the memory that their names are in. */
+struct header_list {
+    struct producer_header *items;
+    char **names;
+    size_t count;
+};
+
+static int headers_part(const struct option_texts *texts, struct header_list *list,
+                        struct error *error) {
+    list->items = memory_new(texts->count + 1, sizeof *list->items);
+    list->names = memory_new(texts->count + 1, sizeof *list->names);
+    for (; list->count < texts->count; list->count++) {
+        const char *text = texts->items[list->count], *colon = strchr(text, ':');
+        if (!colon)
+            return error_set(error, ERROR_USAGE, "--header %.200s: write it as 'Name: value'",
+                             text);
+        char *name = memory_copy_string(text);
+        name[colon - text] = '\0';
+        list->names[list->count] = name;
+        list->items[list->count] =
+            (struct producer_header){name, colon + 1 + strspn(colon + 1, " \t")};
+    }
     return 0;
 }
 
-static void headers_free(struct producer_header *headers, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        char *name;
-        memcpy(&name, &headers[i].name, sizeof name);
-        free(name);
-    }
-    free(headers);
+static void headers_free(struct header_list *list) {
+    for (size_t i = 0; i < list->count; i++)
+        free(list->names[i]);
+    free(list->names);
+    free(list->items);
 }
 
 static int deliver_at(struct database *database, const struct enqueue *enqueue, int64_t *at,
@@ -221,30 +233,29 @@ static int enqueue_insert(const struct command *command, const struct enqueue *e
 
 static int enqueue_run(const struct command *command, const void *settings, struct error *error) {
     const struct enqueue *enqueue = settings;
-    size_t count = enqueue->headers.count;
-    struct producer_header *headers = memory_new(count + 1, sizeof *headers);
+    struct header_list headers = {0};
     struct producer_webhook webhook = {
         .type = enqueue->type,
         .endpoint = enqueue->endpoint,
         .method = enqueue->method,
         .content_type = enqueue->content_type,
         .dedup_key = enqueue->dedup_key,
-        .headers = headers,
-        .header_count = count,
     };
     const char *operand = NULL;
     struct buffer data = {0};
     int r = enqueue_operands(command, enqueue, &webhook.url, &operand, error);
-    for (size_t i = 0; !r && i < count; i++)
-        r = header_part(enqueue->headers.items[i], &headers[i], error);
+    if (!r)
+        r = headers_part(&enqueue->headers, &headers, error);
     if (!r)
         r = data_read(enqueue, operand, &data, error);
+    webhook.headers = headers.items;
+    webhook.header_count = headers.count;
     webhook.payload = data.data;
     webhook.payload_bytes = data.length;
     if (!r)
         r = enqueue_insert(command, enqueue, &webhook, error);
     buffer_free(&data);
-    headers_free(headers, count);
+    headers_free(&headers);
     return r;
 }
 

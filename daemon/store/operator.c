@@ -1,14 +1,17 @@
 #include "outhook/store/operator.h"
 
+#include "outhook/base/clock.h"
 #include "outhook/base/memory.h"
 #include "outhook/store/database.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <time.h>
 
 enum {
-    OPERATOR_SLICE_ROWS = 500,    /* changed in a transaction */
-    OPERATOR_CHUNK_ROWS = 100000, /* looked up at once: bounds memory, and spares scans */
+    OPERATOR_SLICE_ROWS = 500,      /* changed in a transaction */
+    OPERATOR_PAUSE_MAX_US = 100000, /* after a slice */
+    OPERATOR_CHUNK_ROWS = 100000,   /* looked up at once: bounds memory, and spares scans */
 };
 
 /* The deliveries to change next. Looked up outside of the transactions, which are to be short. */
@@ -144,14 +147,23 @@ struct changing {
     sqlite3_stmt *update;
 };
 
+/* Leaves the lock alone for as long as it was held: who waits for it looks only now and then, and
+ * would find it taken again each time. */
+static void slice_pause(int64_t held_us) {
+    int64_t us = held_us < OPERATOR_PAUSE_MAX_US ? held_us : OPERATOR_PAUSE_MAX_US;
+    const struct timespec pause = {.tv_nsec = (long)us * 1000};
+    nanosleep(&pause, NULL);
+}
+
 static int chunk_change(struct changing *changing, const struct chunk *chunk, struct error *error) {
     struct operator_result *result = changing->result;
     for (size_t i = 0; i < chunk->count && !result->stopped; i += OPERATOR_SLICE_ROWS) {
         size_t left = chunk->count - i;
-        int64_t refused = result->refused, full = 0;
+        int64_t refused = result->refused, full = 0, began_us = clock_mono_us();
         int r =
             slice_change(changing->database, changing->update, chunk->ids + i,
                          left < OPERATOR_SLICE_ROWS ? left : OPERATOR_SLICE_ROWS, result, error);
+        slice_pause(clock_mono_us() - began_us);
         if (!r && result->refused > refused)
             r = queue_is_full(changing->database, changing->change, &full, error);
         if (r)

@@ -5,35 +5,38 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- rows ------------------------------------------------------------------------------------ */
 
+/* One walk over the deliveries gives all that only a walk can tell; GROUP BY would sort them. */
 static int count_statuses(struct database *database, struct overview *overview,
                           struct error *error) {
+    struct buffer sql = {0};
+    buffer_print(&sql, "SELECT ");
+    for (int i = 0; i < SELECTION_STATUS_COUNT; i++)
+        buffer_print(&sql, "count(*) FILTER (WHERE status = '%s'), ", selection_status_word(i));
+    buffer_print(&sql, "min(created_at) FILTER (WHERE status = 'pending') FROM deliveries");
+
     sqlite3_stmt *statement;
-    int r = database_prepare(database, &statement,
-                             "SELECT status, count(*) FROM deliveries GROUP BY status", error);
+    int r = database_prepare(database, &statement, buffer_text(&sql), error);
+    buffer_free(&sql);
     if (r)
         return r;
-    int code;
-    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-        const char *word = (const char *)sqlite3_column_text(statement, 0);
-        for (int i = 0; word && i < SELECTION_STATUS_COUNT; i++)
-            if (!strcmp(word, selection_status_word(i)))
-                overview->statuses[i] = sqlite3_column_int64(statement, 1);
-    }
-    if (code != SQLITE_DONE)
+    int code = sqlite3_step(statement);
+    if (code != SQLITE_ROW)
         r = database_error(database, code, "count the deliveries", error);
+    for (int i = 0; !r && i < SELECTION_STATUS_COUNT; i++)
+        overview->statuses[i] = sqlite3_column_int64(statement, i);
+    if (!r)
+        overview->oldest_pending_at = sqlite3_column_int64(statement, SELECTION_STATUS_COUNT);
     sqlite3_finalize(statement);
     return r;
 }
 
-/* The partial index deliveries_lane answers all that is about pending ones. A lane's first due_at
- * is one look into it. The oldest is taken by id, which costs no look at the rows themselves. */
+/* A lane's first due_at is one look into the index deliveries_lane. */
 static int count_rows(struct database *database, struct overview *overview, struct error *error) {
     const struct {
         const char *sql;
@@ -42,9 +45,6 @@ static int count_rows(struct database *database, struct overview *overview, stru
         {"PRAGMA user_version", &overview->schema_version},
         {"SELECT pending FROM queue_depth", &overview->pending},
         {"SELECT max_pending FROM queue_depth", &overview->max_pending},
-        {"SELECT created_at FROM deliveries WHERE id = (SELECT min(+id) FROM deliveries "
-         "INDEXED BY deliveries_lane WHERE status = 'pending')",
-         &overview->oldest_pending_at},
         {"SELECT min((SELECT d.due_at FROM deliveries AS d WHERE d.endpoint_id = e.id "
          "AND d.status = 'pending' ORDER BY d.due_at LIMIT 1)) FROM endpoints AS e WHERE e.enabled",
          &overview->next_due_at},
