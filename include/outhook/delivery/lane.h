@@ -37,7 +37,7 @@ struct endpoint;
 
 /* X(STATE, word, states it may go to) */
 #define LANE_STATES(X)                                                                             \
-    X(IDLE, "idle", L(WAITING) | L(READY) | L(BLOCKED) | L(PAUSED))                                \
+    X(IDLE, "idle", L(IDLE) | L(WAITING) | L(READY) | L(BLOCKED) | L(PAUSED))                      \
     X(WAITING, "waiting", L(IDLE) | L(WAITING) | L(READY) | L(BLOCKED) | L(LOADING) | L(PAUSED))   \
     X(READY, "ready",                                                                              \
       L(IDLE) | L(READY) | L(WAITING) | L(BLOCKED) | L(LOADING) | L(PARKED) | L(PAUSED))           \
