@@ -11,7 +11,9 @@ int64_t rate_ready_at(const struct rate *rate, double per_second, int burst) {
         return 0;
     int64_t tolerance = (int64_t)(burst - 1) * rate_interval_ns(per_second);
     int64_t ready_ns = rate->next_even_ns - tolerance;
-    return ready_ns <= 0 ? 0 : (ready_ns + NS_PER_MS - 1) / NS_PER_MS;
+    /* The millisecond in which it is due: rounded up, no rate could exceed one call in each. What
+     * comes early is taken from the next one, as next_even_ns goes on from the exact time. */
+    return ready_ns <= 0 ? 0 : ready_ns / NS_PER_MS;
 }
 
 void rate_take(struct rate *rate, double per_second, int64_t now_ms) {
