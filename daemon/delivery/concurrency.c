@@ -45,8 +45,10 @@ void concurrency_grow(struct concurrency *concurrency, int in_flight, int most) 
     uint32_t limit = concurrency->limit_q8 / ONE_Q8;
     if ((uint32_t)in_flight * 2 < limit || limit >= (uint32_t)most)
         return;
-    concurrency->limit_q8 +=
-        limit < concurrency->slow_start ? ONE_Q8 : ONE_Q8 * ONE_Q8 / concurrency->limit_q8;
+    /* Rounded up: rounded down, a limit above 256 would never grow again. */
+    concurrency->limit_q8 += limit < concurrency->slow_start
+                                 ? ONE_Q8
+                                 : (ONE_Q8 * ONE_Q8 - 1) / concurrency->limit_q8 + 1;
 }
 
 void concurrency_cut(struct concurrency *concurrency, int percent, int64_t sent_at,
