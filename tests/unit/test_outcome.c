@@ -1,0 +1,75 @@
+/* Verdicts: what each status code means, and who counts as alive. */
+
+#include "outhook/delivery/outcome.h"
+
+#include "outhook/base/memory.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static void every_status_has_its_verdict(void **state) {
+    (void)state;
+    for (int code = 100; code < 600; code++) {
+        enum verdict expected = code / 100 == 2              ? VERDICT_DELIVERED
+                                : code == 410                ? VERDICT_GONE
+                                : code == 429                ? VERDICT_THROTTLED
+                                : code == 408 || code == 425 ? VERDICT_FAILED
+                                : code / 100 == 4            ? VERDICT_REJECTED
+                                                             : VERDICT_FAILED;
+        assert_int_equal(verdict_of_status(code, false), expected);
+        assert_int_equal(verdict_of_status(code, true), code == 503 ? VERDICT_THROTTLED : expected);
+    }
+    assert_int_equal(verdict_of_status(0, false), VERDICT_FAILED);
+    assert_int_equal(verdict_of_status(999, true), VERDICT_FAILED);
+}
+
+static void who_answers_is_alive(void **state) {
+    (void)state;
+    static const enum verdict answers[] = {VERDICT_DELIVERED, VERDICT_REJECTED, VERDICT_GONE,
+                                           VERDICT_THROTTLED};
+    static const enum verdict silences[] = {VERDICT_FAILED,  VERDICT_TIMEOUT, VERDICT_UNREACHABLE,
+                                            VERDICT_BLOCKED, VERDICT_INVALID, VERDICT_ABORTED};
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
+        assert_true(verdict_is_answer(answers[i]));
+    for (size_t i = 0; i < sizeof silences / sizeof *silences; i++)
+        assert_false(verdict_is_answer(silences[i]));
+}
+
+/* They stand in the attempts table: a change of one is a change of the contract. */
+static void words(void **state) {
+    (void)state;
+    static const char *const names[] = {"delivered", "rejected", "gone",        "throttled",
+                                        "failed",    "timeout",  "unreachable", "blocked",
+                                        "invalid",   "aborted"};
+    for (int i = 0; i <= VERDICT_ABORTED; i++)
+        assert_string_equal(verdict_name((enum verdict)i), names[i]);
+}
+
+static void freeing_leaves_nothing_to_free_again(void **state) {
+    (void)state;
+    struct outcome outcome = {
+        .error = memory_copy_string("connection refused"),
+        .response_headers = memory_copy_string("Server: x\r\n"),
+        .response_body = memory_copy_string("no"),
+        .response_body_bytes = 2,
+    };
+    outcome_free(&outcome);
+    assert_null(outcome.error);
+    assert_null(outcome.response_headers);
+    assert_null(outcome.response_body);
+    outcome_free(&outcome);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_status_has_its_verdict),
+        cmocka_unit_test(who_answers_is_alive),
+        cmocka_unit_test(words),
+        cmocka_unit_test(freeing_leaves_nothing_to_free_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
