@@ -71,8 +71,8 @@ def test_a_newer_schema_is_refused_untouched(db):
     assert db.read_bytes() == before
 
 
-@pytest.mark.parametrize("content", [b"this is a letter, not a database\n" * 100, bytes(range(256)) * 64, b"x"],
-                         ids=["text", "binary", "one byte"])
+@pytest.mark.parametrize("content", [b"this is a letter, not a database\n" * 100, bytes(range(256)) * 64, b"x\n"],
+                         ids=["text", "binary", "two bytes"])
 def test_what_is_no_database_is_refused_untouched(tmp_path, content):
     path = tmp_path / "letter.db"
     path.write_bytes(content)

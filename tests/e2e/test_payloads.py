@@ -55,7 +55,7 @@ def test_real_payloads_arrive_byte_for_byte(db, daemon, receiver, tmp_path):
     daemon()
     sqlite_script(db, ".timeout 60000\n" + "".join(
         f"INSERT INTO webhooks (endpoint, type, payload, headers) VALUES ('github', 'push', "
-        f"readfile('{directory}/{number}.json'), '{{\"X-GitHub-Event\": \"push\", \"X-Number\": \"{number}\"}}');\n"
+        f"readfile('{directory}/{number}.json'), '{{\"X-Event\": \"push\", \"X-Number\": \"{number}\"}}');\n"
         for number in range(COUNT)))
     wait_settled(db, timeout=180)
 
@@ -71,7 +71,7 @@ def test_real_payloads_arrive_byte_for_byte(db, daemon, receiver, tmp_path):
         assert request.method == "POST" and request.target == "/github"
         assert request.header("content-type") == "application/json"
         assert request.header("content-length") == str(len(request.body))
-        assert request.header("x-github-event") == "push" and request.header("x-source") == "test"
+        assert request.header("x-event") == "push" and request.header("x-source") == "test"
         assert request.header("webhook-id") == uids[number]
         assert request.header("webhook-signature") == standard_signature(secret, request)
     assert value(db, "SELECT count(*) FROM attempts WHERE verdict = 'delivered'") == COUNT

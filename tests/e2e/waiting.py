@@ -1,8 +1,10 @@
 """Waiting for something to become true, instead of sleeping and hoping."""
 
+import os
 import time
 
-PATIENCE = 60  # seconds; the suite also runs under sanitizers on slow machines
+# Seconds; the suite also runs under sanitizers on slow machines.
+PATIENCE = float(os.environ.get("OUTHOOK_TEST_PATIENCE", 60))
 
 
 def wait_until(condition, timeout=PATIENCE, what=""):
