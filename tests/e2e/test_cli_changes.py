@@ -21,7 +21,8 @@ def database(tmp_path):
     """Ten deliveries, of two endpoints: 1 to 3 failed, 4 expired, 5 delivered, 6 cancelled, the rest pending."""
     path = tmp_path / "outhook.db"
     succeed("migrate", "--database", path)
-    sql(path, "INSERT INTO endpoints (name, url) VALUES ('odd', 'http://127.0.0.1:9/'), ('even', 'http://127.0.0.1:9/')")
+    sql(path, "INSERT INTO endpoints (name, url) "
+              "VALUES ('odd', 'http://127.0.0.1:9/'), ('even', 'http://127.0.0.1:9/')")
     sql(path, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10) "
               "INSERT INTO webhooks (endpoint, type, payload) "
               "SELECT CASE i % 2 WHEN 1 THEN 'odd' ELSE 'even' END, 'type.' || i, i FROM n")
@@ -67,8 +68,8 @@ def test_a_replay_is_what_the_schema_makes_of_it(database):
 
 
 @pytest.mark.parametrize("arguments, ids", [
-    (("--all",), [7, 8, 9, 10]), (("8", "10"), [8, 10]), (("--endpoint", "odd"), [7, 9]), (("--status", "pending"), [7, 8, 9, 10]),
-    (("--type", "type.7"), [7])])
+    (("--all",), [7, 8, 9, 10]), (("8", "10"), [8, 10]), (("--endpoint", "odd"), [7, 9]),
+    (("--status", "pending"), [7, 8, 9, 10]), (("--type", "type.7"), [7])])
 def test_cancel(database, arguments, ids):
     assert f"{len(ids)} deliver" in succeed("cancel", "--database", database, *arguments)
     assert pending(database) == [one for one in (7, 8, 9, 10) if one not in ids]

@@ -30,9 +30,8 @@ def columns(line):
 def database(tmp_path):
     path = tmp_path / "outhook.db"
     succeed("migrate", "--database", path)
-    sql(path, "INSERT INTO endpoints (name, url) VALUES (?, 'http://127.0.0.1:9/')", "billing-of-the-northern-region-2")
-    sql(path, "INSERT INTO endpoints (name, url) VALUES (?, 'http://127.0.0.1:9/')", "北の地域の請求書を受け取るところ")
     for name in ("billing-of-the-northern-region-2", "北の地域の請求書を受け取るところ"):
+        sql(path, "INSERT INTO endpoints (name, url) VALUES (?, 'http://127.0.0.1:9/')", name)
         for type_ in ("invoice.paid.in.full.and.early", "größe", "e\u0301te\u0301"):
             sql(path, "INSERT INTO webhooks (endpoint, type, payload) VALUES (?, ?, ?)", name, type_, NASTY)
     sql(path, "INSERT INTO webhooks (url, payload) VALUES (?, 'x')", "http://127.0.0.1:9/" + "long/" * 50)

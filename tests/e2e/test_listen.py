@@ -151,8 +151,8 @@ def test_a_request_can_not_drive_the_terminal():
     session.wait_for("/\r\n")
     host, port = re.search(r"http://([\d.]+):(\d+)/", session.text.decode()).groups()
     with socket.create_connection((host, int(port)), PATIENCE_S) as client:
-        client.sendall(b"POST /\x1b]0;x\x07 HTTP/1.1\r\nHost: x\r\nWebhook-Id: \x1b[2J\xff\r\nContent-Length: 90\r\n\r\n" +
-                       b"\x1b[2J\xc2\x9b" + b"w" * 84)
+        client.sendall(b"POST /\x1b]0;x\x07 HTTP/1.1\r\nHost: x\r\nWebhook-Id: \x1b[2J\xff\r\n"
+                       b"Content-Length: 90\r\n\r\n\x1b[2J\xc2\x9b" + b"w" * 84)
         session.wait_for("www")
     session.process.send_signal(signal.SIGINT)
     code, lines = session.finish()
