@@ -7,11 +7,12 @@
 # Everything it starts and writes is gone at its end, except the build directory and packages that
 # it had to install. Without missing packages it needs neither root nor a network.
 
-# shellcheck disable=SC2317 # some functions are reached through traps and wait_until only
+# shellcheck disable=SC2317 # some functions are reached through wait_until only
 set -eu
 
 cd "$(dirname "$0")/.."
 . daemon/packages.sh
+. daemon/children.sh
 
 case "$#:${1-}" in
 0:) once= ;;
@@ -21,66 +22,6 @@ case "$#:${1-}" in
     exit 2
     ;;
 esac
-
-directory=
-children=
-
-# ---- children: each leads a process group of its own, by which it is ended -----------------------
-
-# is_alive PROCESS: a zombie is not alive, though kill -0 finds it.
-is_alive() {
-    { read -r _ _ state _ <"/proc/$1/stat"; } 2>/dev/null && [ "$state" != Z ]
-}
-
-# start FILE COMMAND...: leaves the process in $child; its output goes to FILE.
-start() {
-    start_output=$1
-    shift
-    : >"$start_output"
-    setsid "$@" >>"$start_output" 2>&1 </dev/null &
-    child=$!
-    children="$children $child"
-}
-
-group_is_gone() {
-    ! is_alive "$1" || return 1
-    wait "$1" 2>/dev/null || true
-    ! kill -0 -- "-$1" 2>/dev/null
-}
-
-# stop PROCESS...: asks them to end, insists after five seconds.
-stop() {
-    for process in "$@"; do
-        # The group exists a moment after the process; until then it has only that one.
-        kill -TERM -- "-$process" 2>/dev/null || kill -TERM "$process" 2>/dev/null || true
-    done
-    for process in "$@"; do
-        tries=50
-        until group_is_gone "$process"; do
-            tries=$((tries - 1))
-            [ "$tries" -gt 0 ] || kill -KILL -- "-$process" 2>/dev/null || true
-            sleep 0.1
-        done
-        children=" $children "
-        children="${children%" $process "*} ${children#*" $process "}"
-    done
-}
-
-clean_up() {
-    status=$?
-    trap '' INT TERM HUP PIPE
-    # The last one may have been started an instant ago, and not be listed yet.
-    # shellcheck disable=SC2086 # a list of numbers
-    stop $children ${!-}
-    [ -z "$directory" ] || rm -rf "$directory"
-    exit "$status"
-}
-
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-trap 'exit 129' HUP
-trap 'exit 141' PIPE
 
 fail() {
     printf '\nquickstart: %s\n' "$1" >&2
@@ -92,7 +33,7 @@ fail() {
 # build_step COMMAND...: quiet, unless it fails.
 build_step() {
     printf '$ %s\n' "$*"
-    start "$directory/build.log" "$@"
+    start "$@" >"$directory/build.log" 2>&1
     if wait "$child"; then
         stop "$child"
     else
@@ -101,8 +42,7 @@ build_step() {
     fi
 }
 
-directory=$(mktemp -d "${TMPDIR:-/tmp}/outhook-quickstart.XXXXXX")
-
+make_directory outhook-quickstart
 # shellcheck disable=SC2154,SC2086 # a list of words, from packages.sh
 packages_install "$directory/apt.log" $packages_to_build || exit 1
 
@@ -144,7 +84,7 @@ wait_until() {
 receive() {
     receive_output=$1
     shift
-    start "$receive_output" build/outhook listen "$@"
+    start build/outhook listen "$@" >"$receive_output" 2>&1
     wait_until 10 "outhook listen $* did not start" receiver_has_url
 }
 
@@ -217,8 +157,8 @@ needn't wait:
     --set retry_schedule=1s
 END
 # shellcheck disable=SC2086 # a list of words
-start "$directory/outhookd.log" build/outhookd --database "$OUTHOOK_DATABASE"$also \
-    --set allow_networks=127.0.0.0/8 --set retry_schedule=1s
+start build/outhookd --database "$OUTHOOK_DATABASE"$also --set allow_networks=127.0.0.0/8 \
+    --set retry_schedule=1s >"$directory/outhookd.log" 2>&1
 daemon=$child
 wait_until 20 "outhookd did not become ready" daemon_is_ready
 
