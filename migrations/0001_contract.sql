@@ -29,15 +29,13 @@ CREATE TABLE webhooks (
     method       TEXT NOT NULL DEFAULT 'POST',
     content_type TEXT NOT NULL DEFAULT 'application/json',
     headers      TEXT,
-    dedup_key    TEXT,
+    dedup_key    TEXT UNIQUE,
     deliver_at   INTEGER,
     expires_at   INTEGER,
     created_at   INTEGER NOT NULL
                      DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000 + 0.5 AS INTEGER)),
     payload      ANY
 ) STRICT;
-
-CREATE UNIQUE INDEX webhooks_dedup_key ON webhooks (dedup_key) WHERE dedup_key IS NOT NULL;
 
 -- A place to send to. NULL means the configured default. An endpoint without a name was made by a
 -- webhook to a bare URL and is shared by all webhooks to that URL.
@@ -152,13 +150,15 @@ CREATE TABLE attempts (
 CREATE INDEX attempts_delivery ON attempts (delivery_id, number);
 
 -- How full the queue is, and how full it may get. One row. The two limits are outhookd's settings of
--- the same names: it writes them here, where the triggers can see them.
+-- the same names: it writes them here, where the triggers can see them. duplicate_of is a note from a
+-- BEFORE INSERT trigger to the AFTER INSERT trigger of the same row.
 CREATE TABLE queue_depth (
     one               INTEGER PRIMARY KEY DEFAULT 1
         CONSTRAINT "queue_depth has one row" CHECK (one = 1),
     pending           INTEGER NOT NULL,
     max_pending       INTEGER NOT NULL,
-    max_payload_bytes INTEGER NOT NULL
+    max_payload_bytes INTEGER NOT NULL,
+    duplicate_of      INTEGER
 ) STRICT;
 
 INSERT INTO queue_depth (pending, max_pending, max_payload_bytes) VALUES (0, 10000000, 16777216);
@@ -247,6 +247,8 @@ END;
 
 CREATE TRIGGER webhooks_judge BEFORE INSERT ON webhooks BEGIN
     SELECT CASE
+    WHEN NEW.uid IS NULL OR NEW.method IS NULL OR NEW.content_type IS NULL OR NEW.created_at IS NULL THEN
+        RAISE(ABORT, 'uid, method, content_type and created_at can not be NULL: leave them out to have them filled in')
     WHEN NEW.payload IS NULL THEN
         RAISE(ABORT, 'a webhook needs a payload; readfile() of a file that does not exist gives NULL')
     WHEN length(CAST(NEW.payload AS BLOB)) > (SELECT max_payload_bytes FROM queue_depth) THEN
@@ -274,8 +276,11 @@ CREATE TRIGGER webhooks_judge BEFORE INSERT ON webhooks BEGIN
         RAISE(ABORT, 'deliver_at, expires_at and created_at are milliseconds since 1970: multiply seconds by 1000')
     WHEN NEW.expires_at <= coalesce(NEW.deliver_at, NEW.created_at) THEN
         RAISE(ABORT, 'expires_at must be later than deliver_at, or than now without one')
-    WHEN NEW.id NOT BETWEEN -1 AND 9007199254740991 THEN -- -1 stands for "not given"
+    WHEN NEW.id NOT BETWEEN -1 AND 9007199254740991 -- -1 stands for "not given"
+         OR EXISTS (SELECT 1 FROM webhooks WHERE id = NEW.id) THEN
         RAISE(ABORT, 'leave id out: it is assigned')
+    WHEN EXISTS (SELECT 1 FROM webhooks WHERE uid = NEW.uid) THEN
+        RAISE(ABORT, 'there is a webhook with that uid already')
     WHEN (SELECT pending >= max_pending FROM queue_depth) THEN
         RAISE(ABORT, 'the queue is full: as many deliveries are pending as max_pending allows; insert again later, or raise max_pending')
     END;
@@ -287,6 +292,16 @@ END;
 
 CREATE TRIGGER webhooks_judge_headers BEFORE INSERT ON webhooks WHEN NEW.headers IS NOT NULL BEGIN
     INSERT INTO _judge_headers VALUES (NEW.headers);
+END;
+
+-- INSERT OR REPLACE takes a row with the same dedup_key away without firing a single DELETE trigger.
+CREATE TRIGGER webhooks_note_duplicate BEFORE INSERT ON webhooks WHEN NEW.dedup_key IS NOT NULL BEGIN
+    UPDATE queue_depth SET duplicate_of = (SELECT id FROM webhooks WHERE dedup_key = NEW.dedup_key);
+END;
+
+CREATE TRIGGER webhooks_keep_duplicate AFTER INSERT ON webhooks WHEN NEW.dedup_key IS NOT NULL BEGIN
+    SELECT RAISE(ABORT, 'a webhook is never replaced: use INSERT OR IGNORE to skip one whose dedup_key is there already')
+    FROM queue_depth WHERE duplicate_of IS NOT NULL;
 END;
 
 -- Fan-out, inside the producer's own transaction.
@@ -346,7 +361,9 @@ END;
 
 CREATE TRIGGER deliveries_judge_insert BEFORE INSERT ON deliveries
 WHEN NEW.status <> 'pending' OR NEW.attempts <> 0 OR NEW.attempts_before <> 0
-     OR NOT EXISTS (SELECT 1 FROM webhooks WHERE id = NEW.webhook_id) BEGIN
+     OR NOT EXISTS (SELECT 1 FROM webhooks WHERE id = NEW.webhook_id)
+     OR NOT EXISTS (SELECT 1 FROM endpoints WHERE id = NEW.endpoint_id)
+     OR EXISTS (SELECT 1 FROM deliveries WHERE id = NEW.id) BEGIN
     SELECT RAISE(ABORT, 'insert into webhooks: its deliveries are made from that');
 END;
 
@@ -419,6 +436,25 @@ CREATE TRIGGER endpoints_judge_update BEFORE UPDATE OF url, headers, retry_sched
     INSERT INTO _judge_url VALUES (NEW.url);
     INSERT INTO _judge_headers VALUES (NEW.headers);
     INSERT INTO _judge_retry_schedule VALUES (NEW.retry_schedule);
+END;
+
+CREATE TRIGGER endpoints_keep_id BEFORE UPDATE OF id ON endpoints WHEN NEW.id <> OLD.id BEGIN
+    SELECT RAISE(ABORT, 'an endpoint keeps its id');
+END;
+
+-- As with webhooks: OR REPLACE must not take an endpoint away from its pending deliveries.
+CREATE TRIGGER endpoints_note_duplicate BEFORE INSERT ON endpoints WHEN NEW.name IS NOT NULL BEGIN
+    UPDATE queue_depth SET duplicate_of = (SELECT id FROM endpoints WHERE name = NEW.name);
+END;
+
+CREATE TRIGGER endpoints_keep_duplicate AFTER INSERT ON endpoints WHEN NEW.name IS NOT NULL BEGIN
+    SELECT RAISE(ABORT, 'there is an endpoint of that name already: update it, or use INSERT OR IGNORE')
+    FROM queue_depth WHERE duplicate_of IS NOT NULL AND duplicate_of <> NEW.id;
+END;
+
+CREATE TRIGGER endpoints_judge_name BEFORE UPDATE OF name ON endpoints
+WHEN EXISTS (SELECT 1 FROM endpoints WHERE name = NEW.name AND id <> OLD.id) BEGIN
+    SELECT RAISE(ABORT, 'there is an endpoint of that name already');
 END;
 
 -- A signed endpoint is never left without a secret. 48 hex digits are also valid base64.

@@ -292,9 +292,10 @@ static struct retry_decision scheduler_decide(struct scheduler *scheduler,
     if (outcome->verdict == VERDICT_INVALID ||
         (outcome->verdict == VERDICT_GONE && !endpoint->name))
         return (struct retry_decision){.fate = RETRY_FAILED};
+    int64_t asked_ms = outcome->verdict == VERDICT_THROTTLED ? outcome->retry_after_ms : -1;
     struct retry_decision decision =
-        retry_decide(&retry, delivery->attempts + 1, outcome->retry_after_ms, now.wall_ms,
-                     delivery->expires_at, &scheduler->random);
+        retry_decide(&retry, delivery->attempts + 1, asked_ms, now.wall_ms, delivery->expires_at,
+                     &scheduler->random);
     /* The endpoint is disabled: the row waits for it, and goes as soon as it is enabled again. */
     if (outcome->verdict == VERDICT_GONE && decision.fate == RETRY_AGAIN)
         decision.due_at = now.wall_ms;

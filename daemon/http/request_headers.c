@@ -78,38 +78,54 @@ static void headers_add_line(struct curl_slist **headers, const char *line, size
     free(text);
 }
 
-/* Adds "Name: value\n" lines, but those that are ours to set, or named in `hidden_by`. */
-static void headers_add_lines(struct curl_slist **headers, const char *lines,
-                              const char *hidden_by) {
+/* Names and values were judged when the row was inserted; this is the last look before use. */
+static bool line_is_clean(const char *line, size_t length, size_t name_length) {
+    return name_length + 2 <= length && header_name_valid(line, name_length) &&
+           header_value_valid(line + name_length + 2, length - name_length - 2) &&
+           !header_is_ours(line, name_length);
+}
+
+/* Adds "Name: value\n" lines, but those named in `hidden_by`. */
+static int headers_add_lines(struct curl_slist **headers, const char *lines, const char *hidden_by,
+                             struct error *error) {
     while (lines && *lines) {
         size_t length = strcspn(lines, "\n"), name_length = strcspn(lines, ":\n");
-        bool usable = name_length + 2 <= length && header_name_valid(lines, name_length) &&
-                      header_value_valid(lines + name_length + 2, length - name_length - 2) &&
-                      !header_is_ours(lines, name_length) &&
-                      !lines_name(hidden_by, lines, name_length);
-        if (usable)
+        if (!line_is_clean(lines, length, name_length))
+            return error_set(error, ERROR_USAGE,
+                             "a header of the webhook or its endpoint can't be sent");
+        if (!lines_name(hidden_by, lines, name_length))
             headers_add_line(headers, lines, length, name_length);
         lines += length;
         lines += *lines == '\n';
     }
+    return 0;
+}
+
+/* What signature_append() and we have written, line by line. */
+static void headers_add_ours(struct curl_slist **headers, struct buffer *lines) {
+    for (char *line = lines->data, *end; (end = strchr(line, '\n')); line = end + 1) {
+        *end = '\0';
+        headers_add(headers, line);
+    }
+    headers_add(headers, "Expect:"); /* no 100-continue: many receivers stall on it */
 }
 
 int request_headers_make(const struct http_call *call, int64_t now_wall_ms,
                          struct curl_slist **headers, struct error *error) {
     const struct delivery *delivery = call->delivery;
+    const char *type = delivery->content_type;
     struct buffer lines = {0};
     *headers = NULL;
     int r = headers_sign(call, now_wall_ms, &lines, error);
+    if (!r && !header_value_valid(type, strlen(type)))
+        r = error_set(error, ERROR_USAGE, "the webhook's content_type can't be sent");
     if (!r) {
-        buffer_print(&lines, "Content-Type: %s\n", delivery->content_type);
-        for (char *line = lines.data, *end; (end = strchr(line, '\n')); line = end + 1) {
-            *end = '\0';
-            headers_add(headers, line);
-        }
-        headers_add(headers, "Expect:"); /* no 100-continue: many receivers stall on it */
-        headers_add_lines(headers, delivery->header_lines, NULL);
-        headers_add_lines(headers, call->endpoint->header_lines, delivery->header_lines);
+        buffer_print(&lines, "Content-Type: %s\n", type);
+        headers_add_ours(headers, &lines);
+        r = headers_add_lines(headers, delivery->header_lines, NULL, error);
     }
+    if (!r)
+        r = headers_add_lines(headers, call->endpoint->header_lines, delivery->header_lines, error);
     buffer_free(&lines);
     return r;
 }

@@ -39,7 +39,7 @@ static void transfer_clear(struct transfer *transfer) {
     transfer->url = NULL;
     transfer->call = NULL;
     transfer->response_bytes = 0;
-    transfer->response_cut = false;
+    transfer->response_cut = transfer->headers_ended = false;
     transfer->refusal[0] = transfer->curl_error[0] = '\0';
 }
 
@@ -99,8 +99,12 @@ static void keep_bytes(struct buffer *buffer, const char *bytes, size_t length, 
 
 static size_t transfer_take_header(char *bytes, size_t size, size_t count, void *context) {
     struct transfer *transfer = context;
-    if (size * count >= 5 && !memcmp(bytes, "HTTP/", 5))
+    if (size * count >= 5 && !memcmp(bytes, "HTTP/", 5)) {
         buffer_clear(&transfer->response_headers); /* what came before was a 1xx */
+        transfer->headers_ended = false;
+    } else if (*bytes == '\r' || *bytes == '\n') {
+        transfer->headers_ended = true;
+    }
     keep_bytes(&transfer->response_headers, bytes, size * count,
                transfer->call->policy->keep_response_bytes);
     return size * count;

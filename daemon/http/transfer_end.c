@@ -15,7 +15,7 @@ enum phase { PHASE_CONNECTING, PHASE_WAITING, PHASE_READING };
 
 static const char *const phase_names[] = {
     [PHASE_CONNECTING] = "while trying to connect",
-    [PHASE_WAITING] = "while waiting for the answer",
+    [PHASE_WAITING] = "while waiting for the answer's headers",
     [PHASE_READING] = "while reading the body",
 };
 
@@ -26,11 +26,9 @@ static int64_t info_us(CURL *easy, CURLINFO info) {
 }
 
 static enum phase transfer_phase(const struct transfer *transfer) {
-    long status = 0;
-    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
     if (!info_us(transfer->easy, CURLINFO_PRETRANSFER_TIME_T))
         return PHASE_CONNECTING;
-    return status >= 200 ? PHASE_READING : PHASE_WAITING;
+    return transfer->headers_ended ? PHASE_READING : PHASE_WAITING;
 }
 
 static void outcome_explain(struct outcome *outcome, const char *format, ...)
@@ -86,10 +84,12 @@ static void judge_timeout(const struct transfer *transfer, struct outcome *outco
 static void judge_failure(const struct transfer *transfer, CURLcode code, struct outcome *outcome) {
     const char *detail = *transfer->curl_error ? transfer->curl_error : curl_easy_strerror(code);
     enum phase phase = transfer_phase(transfer);
-    if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
+    if (phase != PHASE_CONNECTING)
+        outcome->verdict = VERDICT_FAILED;
+    else if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
         outcome->verdict = VERDICT_INVALID;
     else
-        outcome->verdict = phase == PHASE_CONNECTING ? VERDICT_UNREACHABLE : VERDICT_FAILED;
+        outcome->verdict = VERDICT_UNREACHABLE;
     outcome_explain(outcome, phase == PHASE_CONNECTING ? "can't connect: %s" : "bad answer: %s",
                     detail);
 }

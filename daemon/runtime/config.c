@@ -1,6 +1,7 @@
 #include "outhook/runtime/config.h"
 
 #include "outhook/base/memory.h"
+#include "outhook/base/name.h"
 
 #include <ini.h>
 #include <inttypes.h>
@@ -36,7 +37,7 @@ static const struct setting {
 #undef SETTING_ROW
 };
 
-enum { SETTINGS_COUNT = sizeof settings / sizeof *settings, NAME_DISTANCE_MAX = 3 };
+enum { SETTINGS_COUNT = sizeof settings / sizeof *settings };
 
 static void *setting_field(const struct setting *setting, const struct config *config) {
     return (char *)(uintptr_t)config + setting->offset;
@@ -235,29 +236,9 @@ static void setting_format(const struct setting *setting, const struct config *c
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
-/* Letters to change, put in or leave out to make `a` into `b` (Levenshtein), for "did you mean". */
-static size_t name_distance(const char *a, const char *b) {
-    size_t row[64], length = strlen(b);
-    if (length >= sizeof row / sizeof *row)
-        return SIZE_MAX;
-    for (size_t j = 0; j <= length; j++)
-        row[j] = j;
-    for (size_t i = 0; a[i]; i++) {
-        size_t diagonal = row[0];
-        row[0] = i + 1;
-        for (size_t j = 0; j < length; j++) {
-            size_t change = diagonal + (a[i] != b[j]);
-            diagonal = row[j + 1];
-            size_t least = row[j] < row[j + 1] ? row[j] + 1 : row[j + 1] + 1;
-            row[j + 1] = change < least ? change : least;
-        }
-    }
-    return row[length];
-}
-
 static const struct setting *setting_find(const char *name, struct error *error) {
     const struct setting *nearest = NULL;
-    size_t least = NAME_DISTANCE_MAX + 1;
+    size_t least = NAME_DISTANCE_NEAR + 1;
     for (size_t i = 0; i < SETTINGS_COUNT; i++) {
         size_t distance = name_distance(name, settings[i].name);
         if (!distance)

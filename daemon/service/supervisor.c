@@ -284,6 +284,7 @@ int supervisor_run(struct config *config, const struct supervisor_options *optio
     dispatcher_free(supervisor.dispatcher);
     task_group_free(supervisor.group);
     store_lock_release(&supervisor.lock);
-    log_line(LEVEL_INFO, "stopped");
+    if (!supervisor.result)
+        log_line(LEVEL_INFO, "stopped");
     return supervisor.result;
 }

@@ -86,7 +86,7 @@ static int guard_install(struct database *database, struct error *error) {
 
 int checkpoint_open(struct checkpoint *checkpoint, struct database *database, struct error *error) {
     *checkpoint = (struct checkpoint){.database = database};
-    if (asprintf(&checkpoint->wal_path, "%s-wal", database->path) < 0)
+    if (asprintf(&checkpoint->wal_path, "%s-wal", database->file) < 0)
         abort();
     return guard_install(database, error);
 }

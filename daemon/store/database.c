@@ -72,8 +72,8 @@ int database_integer(struct database *database, const char *sql, int64_t *value,
 
 int database_prepare(struct database *database, sqlite3_stmt **statement, const char *sql,
                      struct error *error) {
-    int code = sqlite3_prepare_v3(database->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, statement,
-                                  NULL);
+    int code =
+        sqlite3_prepare_v3(database->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
     return code ? database_error(database, code, "read the database's schema", error) : 0;
 }
 
@@ -96,8 +96,9 @@ static bool role_runs_triggers(enum database_role role) {
     return role == DATABASE_OPERATOR || role == DATABASE_PERSON;
 }
 
-/* Makes an empty file before SQLite does, which would not make it group-writable. Once SQLite has the
- * database open, nothing else in this process may open it: closing it would drop SQLite's locks. */
+/* Makes an empty file before SQLite does, which would not make it group-writable. Once SQLite has
+ * the database open, nothing else in this process may open it: closing it would drop SQLite's
+ * locks. */
 static int database_create_file(const char *path, struct error *error) {
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, DATABASE_FILE_MODE);
     if (fd < 0 && errno == EEXIST)
@@ -143,8 +144,10 @@ static int database_check_companions(const char *path, struct error *error) {
 static int database_open_handle(struct database *database, struct error *error) {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     int code = sqlite3_open_v2(database->path, &database->handle, flags, NULL);
-    if (!code)
+    if (!code) {
+        database->file = sqlite3_db_filename(database->handle, "main");
         return 0;
+    }
     if (access(database->path, F_OK) < 0 && errno == ENOENT)
         return error_set(error, ERROR_FAILED,
                          "there is no database %s: start outhookd, or run outhook migrate "
@@ -153,12 +156,12 @@ static int database_open_handle(struct database *database, struct error *error) 
     return database_error(database, code, "open the database", error);
 }
 
-/* What holds for every connection of ours: only the daemon's store checkpoints (SQLite before 3.51.3
- * can lose commits when two do), and the schema is not trusted to call anything dangerous. Where triggers
- * run it has to be, for SQLite 3.40 counts JSON functions as dangerous, which the triggers judge headers
- * with; there, too, nothing but SQLite's built-in functions can be called. */
-static int database_configure(struct database *database, int64_t cache_bytes,
-                              struct error *error) {
+/* What holds for every connection of ours: only the daemon's store checkpoints (SQLite
+ * before 3.51.3 can lose commits when two do), and the schema is not trusted to call anything
+ * dangerous. Where triggers run it has to be, for SQLite 3.40 counts JSON functions as dangerous,
+ * which the triggers judge headers with; there, too, nothing but SQLite's built-in functions can be
+ * called. */
+static int database_configure(struct database *database, int64_t cache_bytes, struct error *error) {
     sqlite3 *handle = database->handle;
     sqlite3_busy_timeout(handle, DATABASE_PEOPLE_WAIT_MS);
     sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, role_runs_triggers(database->role),
@@ -191,8 +194,9 @@ static int database_prepare_file(struct database *database, struct error *error)
     return r;
 }
 
-/* The daemon writes outcomes only; losing the last of them at power loss repeats deliveries and drops
- * none, so NORMAL is enough. Its writes are precise, so the guards for people are switched off. */
+/* The daemon writes outcomes only; losing the last of them at power loss repeats deliveries and
+ * drops none, so NORMAL is enough. Its writes are precise, so the guards for people are switched
+ * off. */
 static int database_become_daemon(struct database *database, struct error *error) {
     sqlite3_db_config(database->handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     sqlite3_busy_timeout(database->handle, 0);

@@ -1,11 +1,46 @@
 #include "outhook/store/lock.h"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <unistd.h>
+
+enum { LOCK_TRIES = 20, LOCK_PAUSE_NS = 10000000 };
+
+char *store_lock_path(const char *database_path) {
+    char real[PATH_MAX], directory[PATH_MAX], *path;
+    const char *slash = strrchr(database_path, '/');
+    int r;
+    snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - database_path) + 1 : 1,
+             slash ? database_path : ".");
+    if (realpath(database_path, real)) {
+        r = asprintf(&path, "%s.lock", real);
+    } else if (realpath(directory, real)) { /* the database has yet to be made */
+        r = asprintf(&path, "%s/%s.lock", real, slash ? slash + 1 : database_path);
+    } else {
+        r = asprintf(&path, "%s.lock", database_path);
+    }
+    if (r < 0)
+        abort();
+    return path;
+}
+
+static bool store_lock_try(int fd) {
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        if (errno != EWOULDBLOCK)
+            return false;
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_NS}, NULL);
+    }
+    errno = EWOULDBLOCK;
+    return false;
+}
 
 static int store_lock_refuse(int fd, const char *database_path, struct error *error) {
     char pid[32] = "";
@@ -18,15 +53,12 @@ static int store_lock_refuse(int fd, const char *database_path, struct error *er
 }
 
 int store_lock_take(struct store_lock *lock, const char *database_path, struct error *error) {
-    char *path;
-    if (asprintf(&path, "%s.lock", database_path) < 0)
-        abort();
-
+    char *path = store_lock_path(database_path);
     int r = 0;
     lock->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
     if (lock->fd < 0)
         r = error_set(error, ERROR_FAILED, "can't open %s: %s", path, strerror(errno));
-    else if (flock(lock->fd, LOCK_EX | LOCK_NB) < 0)
+    else if (!store_lock_try(lock->fd))
         r = errno == EWOULDBLOCK
                 ? store_lock_refuse(lock->fd, database_path, error)
                 : error_set(error, ERROR_FAILED, "can't lock %s: %s", path, strerror(errno));

@@ -1,6 +1,7 @@
 #include "outhook/store/overview.h"
 
 #include "outhook/store/database.h"
+#include "outhook/store/lock.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -64,7 +65,7 @@ static int count_rows(struct database *database, struct overview *overview, stru
 
 static char *file_beside(const struct database *database, const char *ending) {
     char *path;
-    if (asprintf(&path, "%s%s", database->path, ending) < 0)
+    if (asprintf(&path, "%s%s", database->file, ending) < 0)
         abort();
     return path;
 }
@@ -85,7 +86,7 @@ static int64_t read_pid(int fd) {
 
 /* The daemon locks a file of its own beside the database for as long as it lives. */
 static void look_for_daemon(const struct database *database, struct overview *overview) {
-    char *path = file_beside(database, ".lock");
+    char *path = store_lock_path(database->path);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     free(path);
     if (fd < 0)

@@ -10,10 +10,12 @@
 #include <string.h>
 
 /* Header objects become lines here, as JSON is SQLite's to read. The triggers let in nothing but
- * objects; what got past them is left out rather than made an error of the whole lane. */
+ * objects of clean strings; what got past them becomes a control character, which no header may
+ * hold, so that the call is refused when it is made. */
 #define HEADER_LINES                                                                               \
-    "CASE WHEN json_valid(headers) THEN (SELECT group_concat(key || ': ' || atom, char(10)) || "   \
-    "char(10) FROM json_each(headers) WHERE atom IS NOT NULL) END"
+    "CASE WHEN headers IS NULL THEN NULL WHEN NOT json_valid(headers) THEN char(1) ELSE"           \
+    " (SELECT group_concat(replace(coalesce(key, char(1)) || ': ' || coalesce(atom, char(1)),"     \
+    " char(10), char(1)), char(10)) || char(10) FROM json_each(headers)) END"
 
 static const char sql_endpoint[] =
     "SELECT name, url, enabled, ordered, tls_insecure, signing, " HEADER_LINES

@@ -384,6 +384,8 @@ static int store_open(struct store *store, struct error *error) {
     if (!r)
         r = checkpoint_open(&store->checkpoint, &store->database, error);
     if (!r)
+        watch_open(&store->watch, store->database.file);
+    if (!r)
         r = writer_open(&store->writer, &store->database, error);
     if (!r)
         r = store_limits(store, settings->max_pending, settings->max_payload_bytes, error);
@@ -404,6 +406,7 @@ static void store_announce(const struct store *store) {
 }
 
 static void store_close(struct store *store) {
+    watch_close(&store->watch);
     checkpoint_finish(&store->checkpoint);
     writer_close(&store->writer);
     queue_close(&store->queue);
@@ -443,7 +446,6 @@ static void store_drop_requests(struct store *store) {
 static void store_run(struct task *task, void *context) {
     struct store *store = context;
     store->task = task;
-    watch_open(&store->watch, store->settings.path);
     int r = store_serve_all(store, &store->error);
     if (r == ERROR_BUSY || r == ERROR_FULL)
         log_line(LEVEL_WARNING,
@@ -455,7 +457,6 @@ static void store_run(struct task *task, void *context) {
     store_drop_requests(store);
     channel_close(store->replies);
     store_close(store);
-    watch_close(&store->watch);
 }
 
 static void store_wake(void *context) {
@@ -479,6 +480,7 @@ struct store *store_new(const struct store_settings *settings, void (*wake)(void
                         void *context) {
     struct store *store = new (struct store);
     store->settings = *settings;
+    store->watch.fd = -1;
     store->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (store->wake_fd < 0)
         abort();

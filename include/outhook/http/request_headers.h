@@ -4,7 +4,7 @@
 /*
  * The header lines of a call: ours (content type, id, time, signatures), then the webhook's, then
  * those of the endpoint that the webhook has not given itself. What the triggers refuse at the
- * INSERT is left out here once more, for rows that came in past them.
+ * INSERT is refused here once more, for rows that came in past them.
  */
 
 #include "outhook/base/error.h"
@@ -15,7 +15,8 @@
 struct http_call;
 
 /* Makes the list for an attempt that starts at `now_wall_ms`; the caller frees *headers with
- * curl_slist_free_all(). Fails when a secret can't sign. A worker's thread. */
+ * curl_slist_free_all(), also after an error. Fails when a header can't be sent or a secret can't
+ * sign. A worker's thread. */
 int request_headers_make(const struct http_call *call, int64_t now_wall_ms,
                          struct curl_slist **headers, struct error *error) must_check;
 

@@ -25,6 +25,7 @@ struct transfer {
     CURLU *url;
     struct buffer response_headers, response_body;
     curl_off_t response_bytes; /* of the body, also those not kept */
+    bool headers_ended;        /* of the final answer */
     bool response_cut;         /* the body was longer than allowed, and the call cut off */
     char refusal[160]; /* why the address policy refused the last address; "" if it didn't */
     char curl_error[CURL_ERROR_SIZE];

@@ -17,21 +17,22 @@
 
 /* Who opens: it decides what the connection may do and how it waits for locks. */
 enum database_role {
-    DATABASE_DAEMON,   /* creates and migrates; writes with the triggers off; waits in its own way */
+    DATABASE_DAEMON, /* creates and migrates; writes with the triggers off; waits in its own way */
     DATABASE_OPERATOR, /* creates and migrates; writes as people do, triggers on; waits 10 s */
     DATABASE_PERSON,   /* writes likewise, to an existing, current database only; waits 10 s */
     DATABASE_READER,   /* reads an existing, current database; waits 10 s */
 };
 
 struct database {
-    sqlite3 *handle; /* NULL while closed */
-    char *path;      /* as given */
+    sqlite3 *handle;  /* NULL while closed */
+    char *path;       /* as given, for people */
+    const char *file; /* the file itself, links resolved; its -wal lies beside it. SQLite's. */
     enum database_role role;
     struct migration_result migrated; /* what opening it found and did, when the role migrates */
 };
 
-/* Opens `path`, creating the file (group-writable, whatever the umask) and applying migrations when the
- * role allows it, and refuses with a sentence what is no database of ours, or a newer one.
+/* Opens `path`, creating the file (group-writable, whatever the umask) and applying migrations when
+ * the role allows it, and refuses with a sentence what is no database of ours, or a newer one.
  * `cache_bytes` bounds the page cache; 0 leaves SQLite's default. Closed with database_close().
  * Returns 0, or an error kind. */
 int database_open(struct database *database, const char *path, enum database_role role,

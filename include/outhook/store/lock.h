@@ -13,7 +13,12 @@ struct store_lock {
     int fd; /* -1: not held */
 };
 
-/* Takes the lock, or says which process holds it. */
+/* The lock file of a database: beside the file itself, whatever links lead to it, so that no other
+ * name of it gets around the lock. Freed with free(). Any thread. */
+char *store_lock_path(const char *database_path);
+
+/* Takes the lock, or says which process holds it. Waits a moment before it gives up, as others look
+ * whether it is taken by taking it. */
 int store_lock_take(struct store_lock *lock, const char *database_path,
                     struct error *error) must_check;
 
