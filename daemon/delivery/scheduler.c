@@ -321,12 +321,15 @@ struct completion scheduler_completed(struct scheduler *scheduler, struct delive
     lane->n_unwritten++;
     scheduler->n_unwritten++;
     scheduler_charge(scheduler, delivery, now);
-    completion.news =
-        lane_learn(lane, &scheduler->policy.lane, outcome, delivery->sent_at,
-                   scheduler->policy.retry.retry_after_max_ms, now, &scheduler->random);
+    /* A call to a URL that has been replaced meanwhile says nothing of the new one. */
+    bool same_target = endpoint_same_target(delivery->endpoint, lane->endpoint);
+    if (same_target)
+        completion.news =
+            lane_learn(lane, &scheduler->policy.lane, outcome, delivery->sent_at,
+                       scheduler->policy.retry.retry_after_max_ms, now, &scheduler->random);
     if (outcome->verdict != VERDICT_DELIVERED)
         completion.decision = scheduler_decide(scheduler, delivery, outcome, now);
-    if (outcome->verdict == VERDICT_GONE && lane->endpoint->name)
+    if (outcome->verdict == VERDICT_GONE && lane->endpoint->name && same_target)
         completion.disable_endpoint = lane->paused = true;
     else if (lane->endpoint->ordered && outcome->verdict != VERDICT_DELIVERED &&
              completion.decision.fate == RETRY_AGAIN)
