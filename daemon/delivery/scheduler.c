@@ -172,6 +172,9 @@ static void lane_replace_endpoint(struct lane *lane, struct endpoint *endpoint) 
         lane->breaker = (struct breaker){0};
         lane->hold_until = 0;
     }
+    if (lane->endpoint->rate_limit != endpoint->rate_limit ||
+        lane->endpoint->rate_burst != endpoint->rate_burst)
+        lane->rate = (struct rate){0}; /* what the old limit put off is not due to the new one */
     endpoint_unref(lane->endpoint);
     lane->endpoint = endpoint;
 }
