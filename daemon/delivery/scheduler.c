@@ -299,9 +299,10 @@ static struct retry_decision scheduler_decide(struct scheduler *scheduler,
     struct retry_decision decision =
         retry_decide(&retry, delivery->attempts + 1, asked_ms, now.wall_ms, delivery->expires_at,
                      &scheduler->random);
-    /* The endpoint is disabled: the row waits for it, and goes as soon as it is enabled again. */
+    /* The endpoint is disabled: the row waits for it, and goes as soon as it is enabled again, in
+     * the place that it had. */
     if (outcome->verdict == VERDICT_GONE && decision.fate == RETRY_AGAIN)
-        decision.due_at = now.wall_ms;
+        decision.due_at = delivery->due_at;
     return decision;
 }
 
