@@ -29,6 +29,8 @@ static void scheduler_leave(struct scheduler *scheduler, struct lane *lane) {
 static void scheduler_move(struct scheduler *scheduler, struct lane *lane, enum lane_state state,
                            int64_t key) {
     assert(lane_edge_allowed(lane->state, state));
+    if (state == LANE_LOADING && lane->state == LANE_LOADING)
+        return; /* it keeps its place among the loads */
     scheduler_leave(scheduler, lane);
     lane->state = state;
     switch (state) {
@@ -405,8 +407,9 @@ static void scheduler_run_loads(struct scheduler *scheduler, struct now now) {
 
 static void scheduler_prefetch(struct scheduler *scheduler, struct lane *lane, struct now now) {
     bool low = lane->n_window < lane_limit(lane, &scheduler->policy.lane, now.mono_ms) / 2;
-    if (low && lane->load == LOAD_NONE && lane->next_due <= now.wall_ms &&
-        lane->state != LANE_PAUSED)
+    /* Not before those that have nothing at all: the first of them may wait for much room. */
+    if (low && list_empty(&scheduler->loads) && lane->load == LOAD_NONE &&
+        lane->next_due <= now.wall_ms && lane->state != LANE_PAUSED)
         scheduler_load(scheduler, lane, now);
 }
 
