@@ -256,13 +256,6 @@ void scheduler_written(struct scheduler *scheduler, struct delivery *delivery, i
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
-/* A slot of the unproven ones' share is free: the lane that waits longest for one may try. */
-static void scheduler_unpark(struct scheduler *scheduler, struct now now) {
-    struct list *link = list_first(&scheduler->parked);
-    if (link)
-        scheduler_eval(scheduler, container_of(link, struct lane, link), now);
-}
-
 static void scheduler_land(struct scheduler *scheduler, struct delivery *delivery) {
     list_remove(&delivery->link);
     delivery->lane->n_flying--;
@@ -342,7 +335,6 @@ struct completion scheduler_completed(struct scheduler *scheduler, struct delive
         scheduler_hold_order(scheduler, delivery, &completion.decision, now);
 
     scheduler_eval(scheduler, lane, now);
-    scheduler_unpark(scheduler, now);
     return completion;
 }
 
@@ -476,15 +468,33 @@ static void scheduler_run_timers(struct scheduler *scheduler, struct now now) {
         scheduler_eval(scheduler, container_of(node, struct lane, node), now);
 }
 
+static bool scheduler_may_unpark(const struct scheduler *scheduler) {
+    return !list_empty(&scheduler->parked) &&
+           scheduler->n_unproven < scheduler_unproven_share(scheduler);
+}
+
+/* The ready lane that used least, or NULL. While the unproven ones' share has a free slot, the
+ * lanes that wait longest for one look again, until one of them is ready for it. */
+static struct heap_node *scheduler_next(struct scheduler *scheduler, struct now now) {
+    bool ready = false;
+    while (!ready && scheduler_may_unpark(scheduler)) {
+        struct lane *lane = container_of(list_first(&scheduler->parked), struct lane, link);
+        scheduler_eval(scheduler, lane, now);
+        ready = lane->state == LANE_READY;
+    }
+    return heap_first(&scheduler->ready);
+}
+
 bool scheduler_run(struct scheduler *scheduler, struct now now, int budget) {
     struct heap_node *node = NULL;
     if (scheduler->stopping)
         return false;
     scheduler_run_timers(scheduler, now);
-    while (scheduler_has_slot(scheduler) && (node = heap_first(&scheduler->ready)) && budget-- > 0)
+    while (scheduler_has_slot(scheduler) && budget-- > 0 && (node = scheduler_next(scheduler, now)))
         scheduler_serve(scheduler, container_of(node, struct lane, node), now);
     scheduler_run_loads(scheduler, now);
-    return scheduler_has_slot(scheduler) && heap_first(&scheduler->ready);
+    return scheduler_has_slot(scheduler) &&
+           (heap_first(&scheduler->ready) || scheduler_may_unpark(scheduler));
 }
 
 int64_t scheduler_wake_at(const struct scheduler *scheduler) {
