@@ -52,7 +52,7 @@ static void transfer_read_facts(const struct transfer *transfer, struct outcome 
     curl_easy_getinfo(easy, CURLINFO_PRIMARY_PORT, &port);
     curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &retry_after_s);
 
-    outcome->status_code = status >= 200 ? (int)status : 0;
+    outcome->status_code = transfer->headers_ended && status >= 200 ? (int)status : 0;
     outcome->duration_ms = (info_us(easy, CURLINFO_TOTAL_TIME_T) + 500) / 1000;
     outcome->retry_after_ms = retry_after_s > 0 ? retry_after_s * 1000 : -1;
     if (address && *address)

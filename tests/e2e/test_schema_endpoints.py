@@ -204,7 +204,7 @@ def plan(db, sql):
     ("SELECT * FROM attempts WHERE delivery_id = ? ORDER BY number",
      "SEARCH attempts USING INDEX attempts_delivery (delivery_id=?)"),
     ("SELECT id FROM webhooks WHERE dedup_key = ?",
-     "SEARCH webhooks USING COVERING INDEX webhooks_dedup_key (dedup_key=?)"),
+     "SEARCH webhooks USING COVERING INDEX sqlite_autoindex_webhooks_2 (dedup_key=?)"),
     ("SELECT id FROM deliveries WHERE webhook_id = ?",
      "SEARCH deliveries USING COVERING INDEX deliveries_webhook (webhook_id=?)"),
 ])
