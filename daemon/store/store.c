@@ -46,7 +46,8 @@ struct store {
     struct watch watch;
     struct map told; /* endpoint ids that the other side knows */
     int64_t version; /* of the database, when last asked */
-    bool more_fresh; /* a page of news was full: there is more */
+    bool more_fresh;    /* a page of news was full: there is more */
+    bool more_requests; /* as many requests were taken as could be: there may be more */
     struct store_request *unwritten[BATCH_MAX];
     int n_unwritten;
     int64_t committed_at_us, inspect_at_ms;
@@ -308,6 +309,7 @@ static int store_take_requests(struct store *store, struct error *error) {
     size_t room = (size_t)(BATCH_MAX - store->n_unwritten);
     size_t count = channel_receive(store->requests, batch, room);
     int r = 0;
+    store->more_requests = count == room;
     for (size_t i = 0; i < count; i++) {
         if (!r)
             r = store_serve(store, batch[i], error);
@@ -345,7 +347,7 @@ static void store_sleep(struct store *store) {
     int64_t now_us = clock_mono_us(), until_us = store->watch.look_at_us;
     if (store->n_unwritten && store->committed_at_us + LINGER_US < until_us)
         until_us = store->committed_at_us + LINGER_US;
-    if (store->more_fresh)
+    if (store->more_fresh || store->more_requests)
         until_us = now_us;
     int64_t wait_us = until_us > now_us ? until_us - now_us : 0;
 
