@@ -87,6 +87,7 @@ def test_tls_insecure_is_for_one_endpoint_only(db, daemon, tls_receiver):
     assert [request.body for request in one.got()] == [b"lax"], "no connection of the lax one is used"
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_tls_1_1_is_too_old(db, daemon, tls_receiver):
     one = tls_receiver(most=ssl.TLSVersion.TLSv1_1)
     add_endpoint(db, "a", one.https, tls_insecure=1)
