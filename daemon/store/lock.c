@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -52,17 +53,29 @@ static int store_lock_refuse(int fd, const char *database_path, struct error *er
                      *pid ? pid : "unknown", database_path);
 }
 
-int store_lock_take(struct store_lock *lock, const char *database_path, struct error *error) {
-    char *path = store_lock_path(database_path);
-    int r = 0;
+static int store_lock_open(struct store_lock *lock, const char *path, struct error *error) {
     lock->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
-    if (lock->fd < 0)
-        r = error_set(error, ERROR_FAILED, "can't open %s: %s", path, strerror(errno));
-    else if (!store_lock_try(lock->fd))
+    if (lock->fd >= 0)
+        return 0;
+    return error_set(error, ERROR_FAILED,
+                     "can't make %s: %s; the database's directory has to exist and be writable for "
+                     "outhookd",
+                     path, strerror(errno));
+}
+
+int store_lock_take(struct store_lock *lock, const char *database_path, struct error *error) {
+    struct stat status;
+    lock->fd = -1;
+    if (stat(database_path, &status) == 0 && S_ISDIR(status.st_mode))
+        return error_set(error, ERROR_FAILED, "%s is a directory: name the database file in it",
+                         database_path);
+    char *path = store_lock_path(database_path);
+    int r = store_lock_open(lock, path, error);
+    if (!r && !store_lock_try(lock->fd))
         r = errno == EWOULDBLOCK
                 ? store_lock_refuse(lock->fd, database_path, error)
                 : error_set(error, ERROR_FAILED, "can't lock %s: %s", path, strerror(errno));
-    else if (ftruncate(lock->fd, 0) < 0 || dprintf(lock->fd, "%d\n", (int)getpid()) < 0)
+    else if (!r && (ftruncate(lock->fd, 0) < 0 || dprintf(lock->fd, "%d\n", (int)getpid()) < 0))
         r = error_set(error, ERROR_FAILED, "can't write %s: %s", path, strerror(errno));
     free(path);
     if (r)
