@@ -1,0 +1,244 @@
+/* Checkpoints: under the write lock or not at all, and never long in anybody's way. */
+
+#include "outhook/store/checkpoint.h"
+
+#include "outhook/base/clock.h"
+
+#include "store_world.h"
+
+#include <pthread.h>
+#include <semaphore.h>
+#include <sys/stat.h>
+
+enum { BULK_ROWS = 700, NOW = 10000 };
+
+static struct checkpoint checkpoint;
+
+/* Open until the world ends: closing it would drop this process's locks on the database. */
+static FILE *database_file;
+
+static struct world *world_with_checkpoint(void) {
+    struct world *world = world_open();
+    struct error error = {0};
+    assert_int_equal(checkpoint_open(&checkpoint, &world->daemon, &error), 0);
+    checkpoint_finish(&checkpoint); /* what the migrations have left */
+    assert_int_equal(checkpoint_frames(&checkpoint), 0);
+    sql(world->people, "PRAGMA wal_autocheckpoint = 0");
+    add_endpoint(world, "billing");
+    return world;
+}
+
+static void world_end(struct world *world) {
+    checkpoint_close(&checkpoint);
+    world_free(world);
+    if (database_file)
+        fclose(database_file);
+    database_file = NULL;
+}
+
+/* Commits about as many frames as there are rows. */
+static void commit_frames(struct world *world, int rows) {
+    sql(world->people,
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT %d)"
+        " INSERT INTO webhooks (endpoint, payload)"
+        " SELECT 'billing', randomblob(3000) FROM n",
+        rows);
+}
+
+static void run_at(int64_t now_ms) {
+    struct error error = {0};
+    if (checkpoint_run(&checkpoint, now_ms, &error))
+        fail_msg("%s", error.text);
+}
+
+/* Everything that the database file holds, in a number. */
+static uint64_t file_sum(const struct world *world) {
+    uint64_t sum = 0xcbf29ce484222325u;
+    unsigned char bytes[65536];
+    size_t length;
+    if (!database_file)
+        database_file = fopen(world->path, "re");
+    assert_non_null(database_file);
+    rewind(database_file);
+    fflush(database_file);
+    while ((length = fread(bytes, 1, sizeof bytes, database_file)))
+        for (size_t i = 0; i < length; i++)
+            sum = (sum ^ bytes[i]) * 0x100000001b3u;
+    return sum;
+}
+
+static void assert_rows(struct world *world, int rows) {
+    assert_int_equal(number(world->people, "SELECT count(*) FROM webhooks"), rows);
+    assert_text(world->people, "PRAGMA integrity_check", "ok");
+}
+
+/* ---- when ------------------------------------------------------------------------------------ */
+
+static void a_short_log_is_left_alone(void **state) {
+    (void)state;
+    struct world *world = world_with_checkpoint();
+    commit_frames(world, 100);
+    int64_t frames = checkpoint_frames(&checkpoint);
+    assert_in_range(frames, 100, 499);
+    run_at(NOW);
+    assert_int_equal(checkpoint_frames(&checkpoint), frames);
+    world_end(world);
+}
+
+static void a_long_log_is_emptied(void **state) {
+    (void)state;
+    struct world *world = world_with_checkpoint();
+    commit_frames(world, BULK_ROWS);
+    assert_in_range(checkpoint_frames(&checkpoint), 500, 999);
+    uint64_t before = file_sum(world);
+    run_at(NOW);
+    assert_int_equal(checkpoint_frames(&checkpoint), 0);
+    assert_true(file_sum(world) != before);
+    assert_rows(world, BULK_ROWS);
+    world_end(world);
+}
+
+/* A log beyond 1000 frames is being checkpointed by the producer that made it so. */
+static void a_bulk_commit_is_given_time(void **state) {
+    (void)state;
+    struct world *world = world_with_checkpoint();
+    commit_frames(world, 2 * BULK_ROWS);
+    int64_t frames = checkpoint_frames(&checkpoint);
+    assert_true(frames >= 1000);
+    run_at(NOW);
+    assert_int_equal(checkpoint_frames(&checkpoint), frames);
+    run_at(NOW + 499);
+    assert_int_equal(checkpoint_frames(&checkpoint), frames);
+    run_at(NOW + 500);
+    assert_int_equal(checkpoint_frames(&checkpoint), 0);
+    assert_rows(world, 2 * BULK_ROWS);
+    world_end(world);
+}
+
+static void the_last_act_empties_whatever_there_is(void **state) {
+    (void)state;
+    struct world *world = world_with_checkpoint();
+    commit_frames(world, 3);
+    assert_true(checkpoint_frames(&checkpoint) > 0);
+    checkpoint_finish(&checkpoint);
+    assert_int_equal(checkpoint_frames(&checkpoint), 0);
+    world_end(world);
+}
+
+/* ---- the guard ------------------------------------------------------------------------------- */
+
+/* SQLite's TRUNCATE goes on as PASSIVE when it can't have the write lock: it then copies frames
+ * while others may commit, which is the WAL-reset bug's condition. */
+static void nothing_is_copied_while_others_hold_the_write_lock(void **state) {
+    (void)state;
+    struct world *world = world_with_checkpoint();
+    commit_frames(world, BULK_ROWS);
+    int64_t frames = checkpoint_frames(&checkpoint);
+    uint64_t before = file_sum(world);
+    sql(world->people, "BEGIN IMMEDIATE");
+    checkpoint_finish(&checkpoint);
+    assert_true(file_sum(world) == before);
+    assert_int_equal(checkpoint_frames(&checkpoint), frames);
+    run_at(NOW); /* put off, and no error */
+    assert_true(file_sum(world) == before);
+    sql(world->people, "COMMIT");
+
+    run_at(NOW + 999);
+    assert_int_equal(checkpoint_frames(&checkpoint), frames);
+    run_at(NOW + 1000);
+    assert_int_equal(checkpoint_frames(&checkpoint), 0);
+    assert_true(file_sum(world) != before);
+    assert_rows(world, BULK_ROWS);
+    world_end(world);
+}
+
+/* The daemon's own transactions take the write lock by the same way, and let it go. */
+static void own_transactions_leave_the_guard_closed(void **state) {
+    (void)state;
+    struct world *world = world_with_checkpoint();
+    commit_frames(world, BULK_ROWS);
+    sql(world->daemon.handle, "UPDATE queue_depth SET max_pending = max_pending + 1");
+    assert_int_equal(sql_code(world->daemon.handle, "BEGIN IMMEDIATE; ROLLBACK"), SQLITE_OK);
+    uint64_t before = file_sum(world);
+    sql(world->people, "BEGIN IMMEDIATE");
+    checkpoint_finish(&checkpoint);
+    assert_true(file_sum(world) == before);
+    sql(world->people, "COMMIT");
+    world_end(world);
+}
+
+/* ---- readers --------------------------------------------------------------------------------- */
+
+static void a_reader_delays_it_for_a_moment_only(void **state) {
+    (void)state;
+    struct world *world = world_with_checkpoint();
+    sqlite3 *reader;
+    commit_frames(world, 1);
+    assert_int_equal(sqlite3_open_v2(world->path, &reader, SQLITE_OPEN_READWRITE, NULL), 0);
+    sql(reader, "BEGIN; SELECT count(*) FROM webhooks");
+    commit_frames(world, BULK_ROWS);
+    int64_t started_us = clock_mono_us();
+    run_at(NOW);
+    int64_t took_us = clock_mono_us() - started_us;
+    assert_true(checkpoint_frames(&checkpoint) > 0);
+    assert_in_range(took_us, 15000, 1500000); /* 20 ms are meant; the machine may be busy */
+    assert_int_equal(number(reader, "SELECT count(*) FROM webhooks"), 1); /* its snapshot stands */
+    commit_frames(world, 1); /* and nobody is locked out */
+
+    sql(reader, "COMMIT");
+    run_at(NOW + 1000);
+    run_at(NOW + 2000);
+    assert_int_equal(checkpoint_frames(&checkpoint), 0);
+    assert_int_equal(sqlite3_close(reader), SQLITE_OK);
+    assert_rows(world, BULK_ROWS + 2);
+    world_end(world);
+}
+
+struct holder {
+    struct world *world;
+    sem_t held, let_go;
+};
+
+static void *hold_lock(void *context) {
+    struct holder *holder = context;
+    sql(holder->world->people, "BEGIN IMMEDIATE");
+    sem_post(&holder->held);
+    while (sem_wait(&holder->let_go))
+        ;
+    usleep(30000); /* by now the other thread waits for the lock, or is about to: both must do */
+    sql(holder->world->people, "COMMIT");
+    return NULL;
+}
+
+static void a_writer_is_waited_for(void **state) {
+    (void)state;
+    struct holder holder = {.world = world_with_checkpoint()};
+    pthread_t thread;
+    commit_frames(holder.world, BULK_ROWS);
+    sem_init(&holder.held, 0, 0);
+    sem_init(&holder.let_go, 0, 0);
+    assert_int_equal(pthread_create(&thread, NULL, hold_lock, &holder), 0);
+    while (sem_wait(&holder.held))
+        ;
+    sem_post(&holder.let_go);
+    run_at(NOW); /* waits up to 2 s for the write lock */
+    assert_int_equal(checkpoint_frames(&checkpoint), 0);
+    pthread_join(thread, NULL);
+    sem_destroy(&holder.held);
+    sem_destroy(&holder.let_go);
+    world_end(holder.world);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_short_log_is_left_alone),
+        cmocka_unit_test(a_long_log_is_emptied),
+        cmocka_unit_test(a_bulk_commit_is_given_time),
+        cmocka_unit_test(the_last_act_empties_whatever_there_is),
+        cmocka_unit_test(nothing_is_copied_while_others_hold_the_write_lock),
+        cmocka_unit_test(own_transactions_leave_the_guard_closed),
+        cmocka_unit_test(a_reader_delays_it_for_a_moment_only),
+        cmocka_unit_test(a_writer_is_waited_for),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
