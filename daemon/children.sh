@@ -3,7 +3,7 @@
 # Sourced by quickstart.sh and tests/run.sh: whatever ends the script, Ctrl-C at any moment too, its
 # children end with it, and its directory is removed.
 #
-# Each child leads a process group of its own, so that its own children end with it.
+# Each child leads a session of its own, so that whatever it starts can be found and ended with it.
 
 directory=
 children=
@@ -27,27 +27,43 @@ start() {
     children="$children $child"
 }
 
-group_is_gone() {
-    ! is_alive "$1" || return 1
-    wait "$1" 2>/dev/null || true
-    ! kill -0 -- "-$1" 2>/dev/null
+# session_processes LEADER: those of the leader's session that are alive, in $processes.
+session_processes() {
+    leader=$1
+    processes=
+    for stat in /proc/[0-9]*/stat; do
+        { read -r line <"$stat"; } 2>/dev/null || continue
+        process=${line%% *}
+        # After the name, which may hold anything: state, parent, group, session.
+        # shellcheck disable=SC2086 # a list of words
+        set -- ${line##*) }
+        [ "$4" != "$leader" ] || [ "$1" = Z ] || processes="$processes $process"
+    done
 }
 
-# stop PROCESS...: asks them to end by $stop_signal, insists after five seconds.
+# stop CHILD...: asks them and what they have started to end, by $stop_signal, and insists after five
+# seconds.
 stop() {
-    for process in "$@"; do
-        # The group exists a moment after the process; until then it has only that one.
-        kill "-$stop_signal" -- "-$process" 2>/dev/null || kill -TERM "$process" 2>/dev/null || true
+    for one in "$@"; do
+        session_processes "$one"
+        # The session exists a moment after the process.
+        # shellcheck disable=SC2086 # a list of numbers
+        kill "-$stop_signal" ${processes:-"$one"} 2>/dev/null || true
     done
-    for process in "$@"; do
+    for one in "$@"; do
         tries=50
-        until group_is_gone "$process"; do
+        while
+            session_processes "$one"
+            is_alive "$one" || [ -n "$processes" ]
+        do
             tries=$((tries - 1))
-            [ "$tries" -gt 0 ] || kill -KILL -- "-$process" 2>/dev/null || true
+            # shellcheck disable=SC2086 # a list of numbers
+            [ "$tries" -gt 0 ] || kill -KILL $processes "$one" 2>/dev/null || true
             sleep 0.1
         done
+        wait "$one" 2>/dev/null || true
         children=" $children "
-        children="${children%" $process "*} ${children#*" $process "}"
+        children="${children%" $one "*} ${children#*" $one "}"
     done
 }
 

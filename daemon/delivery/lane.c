@@ -52,8 +52,9 @@ void lane_free(struct lane *lane) {
 }
 
 static int lane_most(const struct lane *lane, const struct lane_policy *policy) {
-    return lane->endpoint->max_in_flight ? lane->endpoint->max_in_flight
-                                         : policy->endpoint_max_in_flight;
+    int most = lane->endpoint->max_in_flight ? lane->endpoint->max_in_flight
+                                             : policy->endpoint_max_in_flight;
+    return policy->share_max && policy->share_max < most ? policy->share_max : most;
 }
 
 int lane_limit(const struct lane *lane, const struct lane_policy *policy, int64_t now_mono_ms) {

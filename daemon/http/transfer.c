@@ -197,7 +197,8 @@ static int transfer_set_url(struct transfer *transfer, struct error *error) {
     transfer->url = curl_url();
     if (!transfer->url)
         abort();
-    CURLUcode code = curl_url_set(transfer->url, CURLUPART_URL, text, CURLU_DISALLOW_USER);
+    CURLUcode code =
+        curl_url_set(transfer->url, CURLUPART_URL, text, CURLU_DISALLOW_USER | CURLU_PATH_AS_IS);
     if (!code)
         code = curl_url_get(transfer->url, CURLUPART_SCHEME, &scheme, 0);
     if (!code && strcmp(scheme, "http") && strcmp(scheme, "https"))
@@ -206,6 +207,7 @@ static int transfer_set_url(struct transfer *transfer, struct error *error) {
     if (code)
         return error_set(error, ERROR_USAGE, "the URL can't be used: %s", curl_url_strerror(code));
     curl_easy_setopt(transfer->easy, CURLOPT_CURLU, transfer->url);
+    curl_easy_setopt(transfer->easy, CURLOPT_PATH_AS_IS, 1L);
     return 0;
 }
 

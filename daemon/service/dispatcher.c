@@ -69,10 +69,13 @@ static struct scheduler_policy scheduler_policy(const struct config *config) {
         .max_in_flight = (int)config->max_in_flight,
         .max_loaded = (int)config->max_loaded,
         .max_loaded_bytes = config->max_loaded_bytes,
-        .lane = {.endpoint_max_in_flight = (int)config->endpoint_max_in_flight,
-                 .breaker = {.failures = (int)config->breaker_failures,
-                             .open_ms = config->breaker_open,
-                             .open_max_ms = config->breaker_open_max}},
+        .lane =
+            {.endpoint_max_in_flight = (int)config->endpoint_max_in_flight,
+             /* An endpoint that falls silent with all its slots taken leaves as many to others. */
+             .share_max = (int)(config->max_in_flight + 1) / 2,
+             .breaker = {.failures = (int)config->breaker_failures,
+                         .open_ms = config->breaker_open,
+                         .open_max_ms = config->breaker_open_max}},
         .retry = {.schedule = &config->retry_schedule,
                   .max_attempts = (int)config->max_attempts,
                   .jitter_percent = (int)config->retry_jitter,

@@ -9,7 +9,11 @@
 
 enum { FALLBACK_US = 250000 };
 
-static const int64_t ladder_us[] = {0, 200, 500, 1000, 2000, 5000, 10000, 20000};
+/* Each step about a third longer than the last, so that a look comes soon after the commit however
+ * long its fsync takes. */
+static const int64_t ladder_us[] = {0,     100,   200,   350,   500,    750,   1000,  1500,
+                                    2000,  3000,  4000,  6000,  8000,   11000, 15000, 20000,
+                                    30000, 40000, 60000, 80000, 120000, 160000};
 
 enum { LADDER_STEPS = sizeof ladder_us / sizeof *ladder_us };
 

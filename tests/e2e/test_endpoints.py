@@ -80,7 +80,7 @@ def test_a_hanging_endpoint_delays_nobody_else(db, daemon, receiver):
     """It was healthy, then hangs with a large backlog, and takes all the calls that it may have."""
     receiver.on("/hang", [200] * 30 + [hang])
     add_endpoint(db, "hang", receiver.url("/hang"), timeout_ms=600_000)
-    daemon(max_in_flight=30, endpoint_max_in_flight=20, workers=1)
+    daemon(max_in_flight=8, workers=1)
     enqueue_many(db, 30, endpoint="hang")
     wait_settled(db)
     enqueue_many(db, 500, endpoint="hang")

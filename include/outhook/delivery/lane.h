@@ -88,6 +88,7 @@ struct lane {
 
 struct lane_policy {
     int endpoint_max_in_flight;
+    int share_max; /* of all slots, that one endpoint may have whatever its own limit; 0: all */
     struct breaker_policy breaker;
 };
 

@@ -7,8 +7,8 @@
  * Asking (PRAGMA data_version) is what counts; it costs about 2 us. A watch on the directory only
  * says when to ask, and it says so too early: the write to the -wal file that it sees comes before
  * the commit is visible, by as long as the producer's fsync takes. So one event starts a ladder of
- * looks, 0, 0.2, 0.5, 1, 2, 5, 10 and 20 ms later, and a look every 250 ms is the net below: it
- * finds what a file system without events (network, FUSE) never tells.
+ * looks, from 0.1 to 160 ms later, and a look every 250 ms is the net below: it finds what a file
+ * system without events (network, FUSE) never tells.
  */
 
 #include "outhook/base/error.h"
