@@ -7,6 +7,7 @@
 
 directory=
 children=
+child=
 stop_signal=TERM
 
 # make_directory NAME: a temporary one, in $directory.
@@ -23,8 +24,8 @@ is_alive() {
 # SIGINT; here they don't.
 start() {
     setsid env --default-signal=INT,QUIT "$@" </dev/null &
+    children="$children $!"
     child=$!
-    children="$children $child"
 }
 
 # session_processes LEADER: those of the leader's session that are alive, in $processes.
@@ -70,9 +71,10 @@ stop() {
 clean_up() {
     status=$?
     trap '' INT TERM HUP PIPE
-    # The last one may have been started an instant ago, and not be listed yet.
+    # One that was started this instant is not listed yet.
+    [ "${!-}" = "$child" ] || children="$children $!"
     # shellcheck disable=SC2086 # a list of numbers
-    stop $children ${!-}
+    stop $children
     [ -z "$directory" ] || rm -rf "$directory"
     exit "$status"
 }

@@ -266,5 +266,6 @@ trap 'echo; echo "Stopping, and removing $directory."; exit 0' INT
 lines=$(wc -l <"$directory/outhookd.log")
 tail -n "+$((lines + 1))" -f "$directory/outhookd.log" &
 children="$children $!"
+child=$!
 wait "$daemon" || true
 fail "outhookd has ended by itself; its last lines are above."

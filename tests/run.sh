@@ -22,8 +22,6 @@ case "$#:${1-}" in
     ;;
 esac
 
-# pytest tidies up on SIGINT only.
-stop_signal=INT
 make_directory outhook-tests
 passed=0
 failed=0
@@ -142,9 +140,11 @@ run_e2e() {
     if "$python" -c 'import xdist' 2>/dev/null; then
         set -- -n "$((jobs < 3 ? 3 : 4))"
     fi
+    stop_signal=INT # upon which pytest ends what its tests have started
     # shellcheck disable=SC2086 # two words or none
     run $plain_addresses "$python" -B -m pytest -q --tb=short -p no:cacheprovider \
         --junitxml "$directory/e2e.xml" "$@" tests/e2e
+    stop_signal=TERM
     count "$directory/e2e.xml" "$run_status"
 }
 
