@@ -449,7 +449,7 @@ static void store_run(struct task *task, void *context) {
     struct store *store = context;
     store->task = task;
     int r = store_serve_all(store, &store->error);
-    if (r == ERROR_BUSY || r == ERROR_FULL)
+    if (store->n_unwritten && (!r || r == ERROR_BUSY || r == ERROR_FULL))
         log_line(LEVEL_WARNING,
                  "%s; stopped without writing %d outcomes: those deliveries will be "
                  "made again",
