@@ -1,0 +1,163 @@
+/* The watch: what starts a ladder of looks, its rungs, and the net below it. */
+
+#include "outhook/store/watch.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { NOW = 1000000, FALLBACK = 250000, LADDER_END = 160000 };
+
+static char directory[64];
+
+static int make_directory(void **state) {
+    (void)state;
+    snprintf(directory, sizeof directory, "/tmp/outhook-test-XXXXXX");
+    return mkdtemp(directory) ? 0 : -1;
+}
+
+static char *path_of(const char *name) {
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", directory, name);
+    return path;
+}
+
+static int remove_directory(void **state) {
+    static const char *const names[] = {"outhook.db-wal", "other.db-wal"};
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        unlink(path_of(names[i]));
+    return rmdir(directory);
+}
+
+static void write_file(const char *name) {
+    int fd = open(path_of(name), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "x", 1), 1);
+    close(fd);
+}
+
+static struct watch opened(void) {
+    struct watch watch;
+    watch_open(&watch, path_of("outhook.db"));
+    assert_true(watch.fd >= 0);
+    assert_true(watch_due(&watch, NOW)); /* the first look is due at once */
+    return watch;
+}
+
+static void a_look_each_quarter_second_without_news(void **state) {
+    (void)state;
+    struct watch watch = opened();
+    for (int64_t now = NOW; now < NOW + 10 * FALLBACK; now += FALLBACK) {
+        assert_int_equal(watch.look_at_us, now + FALLBACK);
+        assert_false(watch_due(&watch, now + FALLBACK - 1));
+        assert_true(watch_due(&watch, now + FALLBACK));
+    }
+    watch_close(&watch);
+    watch_close(&watch);
+}
+
+/* Looks that follow each other closely at first, and then ever less so. */
+static void a_write_starts_the_ladder(void **state) {
+    (void)state;
+    struct watch watch = opened();
+    int64_t rung = 0, looks = 0;
+    write_file("outhook.db-wal");
+    watch_read(&watch, NOW);
+    assert_int_equal(watch.look_at_us, NOW); /* the first one at once */
+    while (watch.look_at_us < NOW + LADDER_END + 1) {
+        rung = watch.look_at_us - NOW;
+        assert_false(watch_due(&watch, NOW + rung - 1));
+        assert_true(watch_due(&watch, NOW + rung));
+        assert_true(watch.look_at_us > NOW + rung);
+        if (watch.look_at_us <= NOW + LADDER_END)
+            assert_true(watch.look_at_us - NOW <= 2 * rung + 100);
+        looks++;
+    }
+    assert_int_equal(rung, LADDER_END);
+    assert_in_range(looks, 10, 40);
+    assert_int_equal(watch.look_at_us, NOW + LADDER_END + FALLBACK);
+    watch_close(&watch);
+}
+
+/* Rungs that have passed meanwhile are one look, not many. */
+static void a_late_look_skips_rungs(void **state) {
+    (void)state;
+    struct watch watch = opened();
+    write_file("outhook.db-wal");
+    watch_read(&watch, NOW);
+    assert_true(watch_due(&watch, NOW + 3500));
+    assert_in_range(watch.look_at_us, NOW + 3501, NOW + 7000);
+    assert_true(watch_due(&watch, NOW + 2 * LADDER_END));
+    assert_int_equal(watch.look_at_us, NOW + 2 * LADDER_END + FALLBACK);
+    watch_close(&watch);
+}
+
+static void news_start_the_ladder_anew(void **state) {
+    (void)state;
+    struct watch watch = opened();
+    write_file("outhook.db-wal");
+    watch_read(&watch, NOW);
+    assert_true(watch_due(&watch, NOW + 6000));
+    write_file("outhook.db-wal");
+    watch_read(&watch, NOW + 7000);
+    assert_true(watch_due(&watch, NOW + 7000));
+    assert_in_range(watch.look_at_us, NOW + 7001, NOW + 7200);
+    watch_close(&watch);
+}
+
+static void other_files_are_no_news(void **state) {
+    (void)state;
+    struct watch watch = opened();
+    write_file("other.db-wal");
+    watch_read(&watch, NOW);
+    assert_int_equal(watch.look_at_us, NOW + FALLBACK);
+    watch_close(&watch);
+}
+
+static void without_a_watch_the_timer_remains(void **state) {
+    (void)state;
+    struct watch watch;
+    watch_open(&watch, path_of("not/there/outhook.db"));
+    assert_int_equal(watch.fd, -1);
+    assert_true(watch_due(&watch, NOW));
+    assert_int_equal(watch.look_at_us, NOW + FALLBACK);
+    watch_close(&watch);
+}
+
+static void a_path_without_a_directory_is_here(void **state) {
+    (void)state;
+    char usual[PATH_MAX];
+    struct watch watch;
+    assert_non_null(getcwd(usual, sizeof usual));
+    assert_int_equal(chdir(directory), 0);
+    watch_open(&watch, "outhook.db");
+    assert_true(watch_due(&watch, NOW));
+    write_file("outhook.db-wal");
+    watch_read(&watch, NOW);
+    assert_int_equal(watch.look_at_us, NOW);
+    watch_close(&watch);
+    assert_int_equal(chdir(usual), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_look_each_quarter_second_without_news),
+        cmocka_unit_test(a_write_starts_the_ladder),
+        cmocka_unit_test(a_late_look_skips_rungs),
+        cmocka_unit_test(news_start_the_ladder_anew),
+        cmocka_unit_test(other_files_are_no_news),
+        cmocka_unit_test(without_a_watch_the_timer_remains),
+        cmocka_unit_test(a_path_without_a_directory_is_here),
+    };
+    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
