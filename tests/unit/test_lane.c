@@ -157,6 +157,23 @@ static void limits_of_the_endpoint_and_of_the_configuration(void **state) {
     lane_free(lane);
 }
 
+/* Whatever its own limit: some slots are left to the others, should it fall silent. */
+static void no_endpoint_may_have_more_than_its_share(void **state) {
+    (void)state;
+    struct lane_policy shared = policy;
+    struct lane *lane = lane_of(1);
+    shared.share_max = 8;
+    concurrency_answered(&lane->concurrency, 50);
+    for (int i = 0; i < 100; i++)
+        concurrency_grow(&lane->concurrency, 100, 100);
+    assert_int_equal(lane_limit(lane, &shared, start.mono_ms), 8);
+    lane->endpoint->max_in_flight = 50;
+    assert_int_equal(lane_limit(lane, &shared, start.mono_ms), 8);
+    lane->endpoint->max_in_flight = 3;
+    assert_int_equal(lane_limit(lane, &shared, start.mono_ms), 3);
+    lane_free(lane);
+}
+
 static void half_open_is_a_single_call(void **state) {
     (void)state;
     struct lane *lane = lane_of(1);
@@ -320,6 +337,7 @@ int main(void) {
         cmocka_unit_test(the_furthest_future_does_not_overflow),
         cmocka_unit_test(the_latest_gate_counts),
         cmocka_unit_test(limits_of_the_endpoint_and_of_the_configuration),
+        cmocka_unit_test(no_endpoint_may_have_more_than_its_share),
         cmocka_unit_test(half_open_is_a_single_call),
         cmocka_unit_test(blocked_at_its_limit),
         cmocka_unit_test(blocked_while_its_oldest_call_is_overdue),

@@ -288,6 +288,23 @@ static void a_hoarder_delays_nobody(void **state) {
     model_free(model);
 }
 
+/* It had all that it was allowed to have under way when it fell silent. */
+static void a_hoarder_that_begins_to_hang_delays_nobody(void **state) {
+    (void)state;
+    struct model *model = model_new(1, 16);
+    model->policy.lane.share_max = 8;
+    scheduler_set_policy(&model->scheduler, &model->policy);
+    struct site *hoarder = site_with_rows(model, 20000);
+    for (int i = 0; i < 20; i++)
+        model_add_site(model);
+    model_go(model, 5 * SECOND);
+    assert_int_equal(hoarder->calls, 8);
+    hang(hoarder);
+    go_with_arrivals(model, 1, 21, 60);
+    assert_true(wait_most(model, 1, 21) <= 150);
+    model_free(model);
+}
+
 /* Who holds slots longer goes first less often: both have as much slot-time. */
 static void slow_answers_pay_for_their_time(void **state) {
     (void)state;
@@ -429,6 +446,7 @@ int main(void) {
         cmocka_unit_test(hung_endpoints_delay_nobody),
         cmocka_unit_test(endpoints_that_begin_to_hang_delay_nobody),
         cmocka_unit_test(a_hoarder_delays_nobody),
+        cmocka_unit_test(a_hoarder_that_begins_to_hang_delays_nobody),
         cmocka_unit_test(slow_answers_pay_for_their_time),
         cmocka_unit_test(all_come_back_after_an_outage),
         cmocka_unit_test(a_single_slot_serves_all_in_turn),
