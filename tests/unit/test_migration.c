@@ -6,12 +6,16 @@
 
 #include <sys/wait.h>
 
-enum { PROCESSES = 6 };
+enum { PROCESSES = 7, HOLD_US = 200000 };
 
 /* A bare connection, without what database_open() does. */
+static void world_open_bare(struct world *world) {
+    assert_int_equal(sqlite3_open(world->path, &world->people), SQLITE_OK);
+}
+
 static struct world *world_bare(void) {
     struct world *world = world_new();
-    assert_int_equal(sqlite3_open(world->path, &world->people), SQLITE_OK);
+    world_open_bare(world);
     return world;
 }
 
@@ -122,19 +126,47 @@ static void another_programs_is_refused_and_untouched(void **state) {
     }
 }
 
+static pid_t migrate_in_a_child(const struct world *world) {
+    pid_t child = fork();
+    if (child)
+        return child;
+    struct database database;
+    struct error error = {0};
+    int r = database_open(&database, world->path, DATABASE_OPERATOR, 0, &error);
+    if (r)
+        fprintf(stderr, "%s\n", error.text);
+    _exit(r ? 1 : 0);
+}
+
+/* A process that holds the write lock for a while, and says so. It can't be this one: SQLite's
+ * connections don't survive a fork. */
+static pid_t hold_lock_in_a_child(struct world *world) {
+    int told[2];
+    char byte;
+    assert_int_equal(pipe(told), 0);
+    pid_t child = fork();
+    if (!child) {
+        world_open_bare(world);
+        sql(world->people, "BEGIN IMMEDIATE");
+        bool said = write(told[1], "y", 1) == 1;
+        usleep(HOLD_US); /* were it too short, the others would only meet less closely */
+        sql(world->people, "COMMIT");
+        _exit(!said || sqlite3_close(world->people));
+    }
+    assert_int_equal(read(told[0], &byte, 1), 1);
+    close(told[0]);
+    close(told[1]);
+    return child;
+}
+
+/* All have seen an empty database and wait for the same lock. */
 static void several_at_once(void **state) {
     (void)state;
     struct world *world = world_new();
     pid_t children[PROCESSES];
-    for (int i = 0; i < PROCESSES; i++)
-        if (!(children[i] = fork())) {
-            struct database database;
-            struct error error = {0};
-            int r = database_open(&database, world->path, DATABASE_OPERATOR, 0, &error);
-            if (r)
-                fprintf(stderr, "%s\n", error.text);
-            _exit(r ? 1 : 0);
-        }
+    children[0] = hold_lock_in_a_child(world);
+    for (int i = 1; i < PROCESSES; i++)
+        children[i] = migrate_in_a_child(world);
     for (int i = 0; i < PROCESSES; i++) {
         int status = -1;
         assert_int_equal(waitpid(children[i], &status, 0), children[i]);

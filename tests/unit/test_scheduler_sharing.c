@@ -322,6 +322,24 @@ static void slow_answers_pay_for_their_time(void **state) {
     model_free(model);
 }
 
+/* A call is charged in advance for what it is expected to take, and in the end for what it took. */
+static void a_call_costs_what_it_took(void **state) {
+    (void)state;
+    struct model *model = model_new(1, 8);
+    struct site *site = site_with_rows(model, 1);
+    site->latency_ms = 700;
+    model_go(model, 100);
+    struct lane *lane = site_lane(model, site);
+    assert_int_equal(lane->virtual_ms, 1); /* nothing is known of it */
+    model_go(model, SECOND);
+    assert_int_equal(lane->virtual_ms, 700);
+    hang(site);
+    model_insert(model, site);
+    model_go(model, 30 * SECOND + 100);
+    assert_int_equal(lane->virtual_ms, model->scheduler.virtual_ms + 10 * SECOND); /* the most */
+    model_free(model);
+}
+
 static void all_come_back_after_an_outage(void **state) {
     (void)state;
     struct model *model = model_new(1, 32);
@@ -448,6 +466,7 @@ int main(void) {
         cmocka_unit_test(a_hoarder_delays_nobody),
         cmocka_unit_test(a_hoarder_that_begins_to_hang_delays_nobody),
         cmocka_unit_test(slow_answers_pay_for_their_time),
+        cmocka_unit_test(a_call_costs_what_it_took),
         cmocka_unit_test(all_come_back_after_an_outage),
         cmocka_unit_test(a_single_slot_serves_all_in_turn),
         cmocka_unit_test(a_share_that_is_not_used_goes_on),
