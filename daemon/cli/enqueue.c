@@ -1,8 +1,8 @@
 #include "outhook/base/clock.h"
 #include "outhook/base/memory.h"
+#include "outhook/cli/header_list.h"
 #include "outhook/cli/json.h"
 #include "outhook/cli/verb.h"
-#include "outhook/store/producer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -132,38 +132,6 @@ static int enqueue_operands(const struct command *command, const struct enqueue 
     return command_operands(command, at, error);
 }
 
-/* The webhook's headers, and the memory that their names are in. */
-struct header_list {
-    struct producer_header *items;
-    char **names;
-    size_t count;
-};
-
-static int headers_part(const struct option_texts *texts, struct header_list *list,
-                        struct error *error) {
-    list->items = memory_new(texts->count + 1, sizeof *list->items);
-    list->names = memory_new(texts->count + 1, sizeof *list->names);
-    for (; list->count < texts->count; list->count++) {
-        const char *text = texts->items[list->count], *colon = strchr(text, ':');
-        if (!colon)
-            return error_set(error, ERROR_USAGE, "--header %.200s: write it as 'Name: value'",
-                             text);
-        char *name = memory_copy_string(text);
-        name[colon - text] = '\0';
-        list->names[list->count] = name;
-        list->items[list->count] =
-            (struct producer_header){name, colon + 1 + strspn(colon + 1, " \t")};
-    }
-    return 0;
-}
-
-static void headers_free(struct header_list *list) {
-    for (size_t i = 0; i < list->count; i++)
-        free(list->names[i]);
-    free(list->names);
-    free(list->items);
-}
-
 static int deliver_at(struct database *database, const struct enqueue *enqueue, int64_t *at,
                       struct error *error) {
     if (enqueue->delay.given && enqueue->deliver_at)
@@ -245,7 +213,7 @@ static int enqueue_run(const struct command *command, const void *settings, stru
     struct buffer data = {0};
     int r = enqueue_operands(command, enqueue, &webhook.url, &operand, error);
     if (!r)
-        r = headers_part(&enqueue->headers, &headers, error);
+        r = header_list_read(&enqueue->headers, &headers, error);
     if (!r)
         r = data_read(enqueue, operand, &data, error);
     webhook.headers = headers.items;
@@ -255,7 +223,7 @@ static int enqueue_run(const struct command *command, const void *settings, stru
     if (!r)
         r = enqueue_insert(command, enqueue, &webhook, error);
     buffer_free(&data);
-    headers_free(&headers);
+    header_list_free(&headers);
     return r;
 }
 

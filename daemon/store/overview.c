@@ -85,17 +85,17 @@ static int64_t read_pid(int fd) {
 }
 
 /* The daemon locks a file of its own beside the database for as long as it lives. */
-static void look_for_daemon(const struct database *database, struct overview *overview) {
+bool overview_daemon_runs(const struct database *database, int64_t *pid) {
     char *path = store_lock_path(database->path);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     free(path);
     if (fd < 0)
-        return;
-    if (flock(fd, LOCK_SH | LOCK_NB) < 0) {
-        overview->daemon_runs = true;
-        overview->daemon_pid = read_pid(fd);
-    }
+        return false;
+    bool runs = flock(fd, LOCK_SH | LOCK_NB) < 0;
+    if (runs && pid)
+        *pid = read_pid(fd);
     close(fd);
+    return runs;
 }
 
 int overview_read(struct database *database, struct overview *overview, struct error *error) {
@@ -107,6 +107,6 @@ int overview_read(struct database *database, struct overview *overview, struct e
     sqlite3_exec(database->handle, "COMMIT", NULL, NULL, NULL);
     overview->database_bytes = file_bytes(database, "");
     overview->wal_bytes = file_bytes(database, "-wal");
-    look_for_daemon(database, overview);
+    overview->daemon_runs = overview_daemon_runs(database, &overview->daemon_pid);
     return r;
 }

@@ -18,13 +18,13 @@
 
 /* ---- headers --------------------------------------------------------------------------------- */
 
-static int headers_judge(const struct producer_webhook *webhook, struct error *error) {
-    for (size_t i = 0; i < webhook->header_count; i++)
+static int headers_judge(const struct producer_header *headers, size_t count, struct error *error) {
+    for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < i; k++)
-            if (!strcasecmp(webhook->headers[i].name, webhook->headers[k].name))
+            if (!strcasecmp(headers[i].name, headers[k].name))
                 return error_set(error, ERROR_USAGE,
                                  "the header %s is given twice: join its values with a comma",
-                                 webhook->headers[i].name);
+                                 headers[i].name);
     return 0;
 }
 
@@ -45,17 +45,22 @@ static int headers_add(struct database *database, sqlite3_stmt *statement,
     return 0;
 }
 
-static int headers_json(struct database *database, const struct producer_webhook *webhook,
-                        char **json, struct error *error) {
-    int r = headers_judge(webhook, error);
-    if (r || !webhook->header_count)
+int producer_headers(struct database *database, const struct producer_header *headers, size_t count,
+                     char **json, struct error *error) {
+    *json = NULL;
+    int r = headers_judge(headers, count, error);
+    if (r || !count)
         return r;
 
     sqlite3_stmt *statement;
     r = database_prepare(database, &statement, "SELECT json_patch(?1, json_object(?2, ?3))", error);
-    for (size_t i = 0; !r && i < webhook->header_count; i++)
-        r = headers_add(database, statement, &webhook->headers[i], json, error);
+    for (size_t i = 0; !r && i < count; i++)
+        r = headers_add(database, statement, &headers[i], json, error);
     sqlite3_finalize(statement);
+    if (r) {
+        free(*json);
+        *json = NULL;
+    }
     return r;
 }
 
@@ -151,7 +156,7 @@ int producer_insert(struct database *database, const struct producer_webhook *we
                     struct producer_receipt *receipt, struct error *error) {
     *receipt = (struct producer_receipt){0};
     char *headers = NULL;
-    int r = headers_json(database, webhook, &headers, error);
+    int r = producer_headers(database, webhook->headers, webhook->header_count, &headers, error);
     if (!r)
         r = database_run(database, "BEGIN IMMEDIATE", error);
     if (!r) {

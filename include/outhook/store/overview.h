@@ -31,4 +31,8 @@ struct overview {
 int overview_read(struct database *database, struct overview *overview,
                   struct error *error) must_check;
 
+/* Whether a daemon holds the database's lock; *pid (may be NULL) becomes its process, 0 when that
+ * is not known. Costs a look at a file. */
+bool overview_daemon_runs(const struct database *database, int64_t *pid);
+
 #endif

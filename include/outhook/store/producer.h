@@ -42,6 +42,11 @@ int producer_insert(struct database *database, const struct producer_webhook *we
 
 void producer_receipt_free(struct producer_receipt *receipt);
 
+/* Makes the JSON object of headers that webhooks and endpoints hold; *json stays NULL when there
+ * are none. Freed with free(). A name that is given twice is an ERROR_USAGE. */
+int producer_headers(struct database *database, const struct producer_header *headers, size_t count,
+                     char **json, struct error *error) must_check;
+
 /* Reads a point in time as people write it: 2026-05-01 12:00, 2026-05-01T12:00:00.250Z or +02:00;
  * UTC when it names no offset. *at gets ms since 1970. */
 int producer_time(struct database *database, const char *text, int64_t *at,
