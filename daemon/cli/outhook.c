@@ -13,11 +13,17 @@
 #include <string.h>
 
 static const struct verb *const verbs[] = {
-    &verb_migrate, &verb_enqueue, &verb_list,   &verb_show,
-    &verb_status,  &verb_replay,  &verb_cancel, &verb_listen,
+    &verb_migrate, &verb_enqueue, &verb_list,     &verb_show,   &verb_status,
+    &verb_replay,  &verb_cancel,  &verb_endpoint, &verb_listen, NULL,
 };
 
-enum { VERBS = sizeof verbs / sizeof *verbs };
+/* What `outhook` is without a verb. */
+static const struct verb outhook = {
+    .name = "",
+    .operands = "VERB",
+    .summary = "enqueues outgoing webhooks, shows what became of them, and replays or cancels them",
+    .verbs = verbs,
+};
 
 static const struct option_row common_options[] = {
     {"database", "PATH", OPTION_TEXT, offsetof(struct command, database), 0, 0,
@@ -33,34 +39,40 @@ static const struct option_row common_options[] = {
 
 /* ---- help ------------------------------------------------------------------------------------ */
 
-static void help_append(struct buffer *text) {
-    buffer_print(text, "Usage: outhook VERB [OPTION …]\n\n"
-                       "Enqueues outgoing webhooks, shows what became of them, and replays or "
-                       "cancels them.\n\nVerbs:\n");
-    for (size_t i = 0; i < VERBS; i++)
-        buffer_print(text, "  %-10s%s\n", verbs[i]->name, verbs[i]->summary);
-    buffer_print(text, "  %-10s%s\n\nOptions of all verbs:\n", "help", "print the help of a verb");
-    option_help(common_options, text);
-    buffer_print(text, "\nExit codes: 0 done, 1 failed, 2 wrong usage.\n");
+/* "outhook", "outhook list", "outhook endpoint add". */
+static void help_append_name(const struct verb *verb, struct buffer *text) {
+    buffer_print(text, "outhook%s%s%s%s", verb->within ? " " : "", verb->within ? verb->within : "",
+                 *verb->name ? " " : "", verb->name);
 }
 
-static void help_append_verb(const struct verb *verb, struct buffer *text) {
-    buffer_print(text, "Usage: outhook %s [OPTION …]%s%s\n\n%c%s.\n", verb->name,
+static void help_append_verbs(const struct verb *verb, struct buffer *text) {
+    buffer_print(text, "\nVerbs:\n");
+    for (size_t i = 0; verb->verbs[i]; i++)
+        buffer_print(text, "  %-15s%s\n", verb->verbs[i]->name, verb->verbs[i]->summary);
+    buffer_print(text, "  %-15s%s\n\nOptions of all verbs:\n", "help", "print the help of a verb");
+}
+
+static void help_append(const struct verb *verb, struct buffer *text) {
+    buffer_print(text, "Usage: ");
+    help_append_name(verb, text);
+    buffer_print(text, "%s%s%s%s\n\n%c%s.\n", verb->verbs ? "" : " [OPTION …]",
                  verb->operands ? " " : "", verb->operands ? verb->operands : "",
-                 verb->summary[0] - 'a' + 'A', verb->summary + 1);
+                 verb->verbs ? " [OPTION …]" : "", verb->summary[0] - 'a' + 'A', verb->summary + 1);
     if (verb->description)
         buffer_print(text, "\n%s\n", verb->description);
-    buffer_print(text, "\nOptions:\n");
+    if (verb->verbs)
+        help_append_verbs(verb, text);
+    else
+        buffer_print(text, "\nOptions:\n");
     option_help(verb->options, text);
     option_help(common_options, text);
+    if (verb->verbs)
+        buffer_print(text, "\nExit codes: 0 done, 1 failed, 2 wrong usage.\n");
 }
 
 static int help_print(const struct verb *verb) {
     struct buffer text = {0};
-    if (verb)
-        help_append_verb(verb, &text);
-    else
-        help_append(&text);
+    help_append(verb, &text);
     fputs(buffer_text(&text), stdout);
     buffer_free(&text);
     return 0;
@@ -68,20 +80,30 @@ static int help_print(const struct verb *verb) {
 
 /* ---- dispatch -------------------------------------------------------------------------------- */
 
-static const struct verb *verb_find(const char *name, struct error *error) {
+static int verb_refuse(const struct verb *of, const char *name, struct error *error) {
     const char *nearest = NULL;
-    for (size_t i = 0; i < VERBS; i++) {
-        if (!strcmp(name, verbs[i]->name))
-            return verbs[i];
-        if (name_is_near(name, verbs[i]->name) &&
-            (!nearest || name_distance(name, verbs[i]->name) < name_distance(name, nearest)))
-            nearest = verbs[i]->name;
+    struct buffer title = {0};
+    help_append_name(of, &title);
+    for (size_t i = 0; of->verbs[i]; i++) {
+        const char *candidate = of->verbs[i]->name;
+        if (name_is_near(name, candidate) &&
+            (!nearest || name_distance(name, candidate) < name_distance(name, nearest)))
+            nearest = candidate;
     }
-    if (nearest)
-        error_set(error, ERROR_USAGE, "there is no verb %.100s; did you mean %s?", name, nearest);
-    else
-        error_set(error, ERROR_USAGE, "there is no verb %.100s: outhook --help lists them all",
-                  name);
+    int r = nearest
+                ? error_set(error, ERROR_USAGE, "there is no verb %.100s; did you mean %s?", name,
+                            nearest)
+                : error_set(error, ERROR_USAGE, "there is no verb %.100s: %s --help lists them all",
+                            name, buffer_text(&title));
+    buffer_free(&title);
+    return r;
+}
+
+static const struct verb *verb_find(const struct verb *of, const char *name, struct error *error) {
+    for (size_t i = 0; of->verbs[i]; i++)
+        if (!strcmp(name, of->verbs[i]->name))
+            return of->verbs[i];
+    (void)verb_refuse(of, name, error);
     return NULL;
 }
 
@@ -90,9 +112,9 @@ static int version_print(void) {
     return 0;
 }
 
-/* argv[0] is the verb. */
-static int verb_run(const struct verb *verb, struct command *command, int argc, char **argv,
-                    struct error *error) {
+/* Runs a verb that does its work itself. argv[0] is the verb. */
+static int verb_work(const struct verb *verb, struct command *command, int argc, char **argv,
+                     struct error *error) {
     void *settings = memory_new(1, verb->settings_bytes ? verb->settings_bytes : 1);
     const struct option_parse tables[] = {
         {common_options, command}, {verb->options, settings}, {0}};
@@ -111,30 +133,42 @@ static int verb_run(const struct verb *verb, struct command *command, int argc, 
     return r;
 }
 
-static int help_run(int argc, char **argv, struct error *error) {
-    if (argc < 2)
-        return help_print(NULL);
-    const struct verb *verb = verb_find(argv[1], error);
-    return verb ? help_print(verb) : ERROR_USAGE;
+/* The help of what argv names: a verb, or a verb of a verb. */
+static int help_run(const struct verb *verb, int argc, char **argv, struct error *error) {
+    for (int i = 0; i < argc && verb->verbs; i++) {
+        verb = verb_find(verb, argv[i], error);
+        if (!verb)
+            return ERROR_USAGE;
+    }
+    return help_print(verb);
 }
 
-static int command_run(int argc, char **argv, struct error *error) {
-    struct command command = {0};
-    int first = argc;
-    const struct option_parse tables[] = {{common_options, &command}, {0}};
-    int r = option_read(tables, argc, argv, true, &first, error);
-    if (r)
-        return r;
-    if (command.version)
-        return version_print();
-    if (command.help)
-        return help_run(argc - first + 1, argv + first - 1, error);
-    if (first == argc)
-        return error_set(error, ERROR_USAGE, "a verb is missing: outhook --help lists them all");
-    if (!strcmp(argv[first], "help"))
-        return help_run(argc - first, argv + first, error);
-    const struct verb *verb = verb_find(argv[first], error);
-    return verb ? verb_run(verb, &command, argc - first, argv + first, error) : ERROR_USAGE;
+/* Runs a verb, or the one of its verbs that the first operand names. argv[0] is the verb. */
+static int verb_run(const struct verb *verb, struct command *command, int argc, char **argv,
+                    struct error *error) {
+    while (verb->verbs) {
+        const struct option_parse tables[] = {{common_options, command}, {0}};
+        int first = argc;
+        int r = option_read(tables, argc, argv, true, &first, error);
+        if (r)
+            return r;
+        argc -= first;
+        argv += first;
+        if (command->version)
+            return version_print();
+        if (command->help)
+            return help_run(verb, argc, argv, error);
+        if (!argc)
+            return error_set(error, ERROR_USAGE,
+                             "a verb is missing: outhook%s%s --help lists them all",
+                             *verb->name ? " " : "", verb->name);
+        if (!strcmp(argv[0], "help"))
+            return help_run(verb, argc - 1, argv + 1, error);
+        verb = verb_find(verb, argv[0], error);
+        if (!verb)
+            return ERROR_USAGE;
+    }
+    return verb_work(verb, command, argc, argv, error);
 }
 
 int main(int argc, char **argv) {
@@ -142,7 +176,8 @@ int main(int argc, char **argv) {
     setlocale(LC_CTYPE, "C.UTF-8");
 
     struct error error = {0};
-    int r = command_run(argc, argv, &error);
+    struct command command = {0};
+    int r = verb_run(&outhook, &command, argc, argv, &error);
     if ((fflush(stdout) || ferror(stdout)) && !r)
         r = error_set(&error, ERROR_FAILED, "can't write the output: %s", strerror(errno));
     if (r && error.text[0])

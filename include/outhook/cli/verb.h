@@ -4,7 +4,7 @@
 /*
  * A verb of the operator's command: what `outhook migrate`, `outhook list` … are to main. A verb is
  * one file in daemon/cli/, and one row in the table of outhook.c, from which come dispatch and
- * help.
+ * help. A verb may have verbs of its own, such as `outhook endpoint add`.
  */
 
 #include "outhook/base/error.h"
@@ -21,12 +21,15 @@ struct command {
 };
 
 struct verb {
+    const char *within; /* "endpoint", of endpoint's verbs; NULL: it is a verb of outhook */
     const char *name;
     const char *operands;    /* for the help: "URL [DATA]"; NULL: there are none */
     const char *summary;     /* a line */
     const char *description; /* paragraphs; may be NULL */
     const struct option_row *options;
     size_t settings_bytes;
+    const struct verb *const
+        *verbs; /* its own, up to a NULL; it has no options and no run() then */
 
     /* Does it. `settings` is the struct that the options were read into. Returns 0, or an error
      * kind with its sentence, which main prints. */
@@ -34,7 +37,7 @@ struct verb {
 };
 
 extern const struct verb verb_migrate, verb_enqueue, verb_list, verb_show, verb_replay, verb_cancel,
-    verb_status, verb_listen;
+    verb_status, verb_listen, verb_endpoint;
 
 /* Opens the database that the command line, the environment variable OUTHOOK_DATABASE, or the
  * configuration names: the first of these that does. */
