@@ -21,7 +21,8 @@ struct endpoint_show_settings {
 #define FIELD(name) offsetof(struct endpoint_show_settings, name)
 
 static const struct option_row show_options[] = {
-    {"secret", NULL, OPTION_FLAG, FIELD(secret), 0, 0, "Show its secrets, too."},
+    {"secret", NULL, OPTION_FLAG, FIELD(secret), 0, 0,
+     "Show its secrets, too, and the values of headers that look like credentials."},
     {"json", NULL, OPTION_FLAG, FIELD(json), 0, 0, "Print a JSON object."},
     {0},
 };

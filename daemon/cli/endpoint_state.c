@@ -15,7 +15,7 @@ struct enable_settings {
 };
 
 struct remove_settings {
-    bool cancel_pending;
+    bool cancel_pending, dry_run;
 };
 
 static const struct option_row disable_options[] = {
@@ -27,6 +27,8 @@ static const struct option_row disable_options[] = {
 static const struct option_row remove_options[] = {
     {"cancel-pending", NULL, OPTION_FLAG, offsetof(struct remove_settings, cancel_pending), 0, 0,
      "Cancel the deliveries that are still to be made, instead of refusing."},
+    {"dry-run", NULL, OPTION_FLAG, offsetof(struct remove_settings, dry_run), 0, 0,
+     "Change nothing, print how many deliveries are pending."},
     {0},
 };
 
@@ -130,6 +132,19 @@ static int remove_idle(struct database *database, const struct endpoint_record *
     return r;
 }
 
+static int remove_preview(struct database *database, const struct endpoint_record *record,
+                          struct error *error) {
+    struct endpoint_health_list list;
+    int r = endpoint_health_read(database, record->id, true, &list, error);
+    if (r)
+        return r;
+    int64_t pending = list.count ? list.rows[0].pending : 0;
+    printf("would remove %s, and cancel %" PRId64 " %s\n", endpoint_record_label(record), pending,
+           deliveries(pending));
+    endpoint_health_list_free(&list);
+    return 0;
+}
+
 static int remove_run(const struct command *command, const void *settings, struct error *error) {
     const struct remove_settings *remove = settings;
     struct endpoint_record record;
@@ -137,8 +152,9 @@ static int remove_run(const struct command *command, const void *settings, struc
     int r = endpoint_open(command, 1, DATABASE_PERSON, &database, &record, error);
     if (r)
         return r;
-    r = remove->cancel_pending ? remove_cancelling(&database, &record, error)
-                               : remove_idle(&database, &record, error);
+    r = remove->dry_run          ? remove_preview(&database, &record, error)
+        : remove->cancel_pending ? remove_cancelling(&database, &record, error)
+                                 : remove_idle(&database, &record, error);
     endpoint_close(&database, &record);
     return r;
 }

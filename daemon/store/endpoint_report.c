@@ -31,6 +31,14 @@ const char *endpoint_setting_column(int setting) {
     "SELECT id, 1 FROM endpoints WHERE url = ?1 AND name IS NULL) ORDER BY place LIMIT 1)"
 enum { RECORD_FIRST_SETTING = 6 };
 
+/* Headers carry credentials, too: their values are hidden like secrets, told by the names. */
+#define RECORD_HEADERS                                                                             \
+    "CASE WHEN headers IS NULL OR ?2 THEN headers WHEN NOT json_valid(headers) THEN NULL "         \
+    "ELSE (SELECT json_group_object(key, CASE WHEN lower(key) IN ('authorization', 'cookie') "     \
+    "OR lower(key) GLOB '*key*' OR lower(key) GLOB '*token*' OR lower(key) GLOB '*secret*' "       \
+    "OR lower(key) GLOB '*password*' OR lower(key) GLOB '*auth*' THEN '(hidden)' ELSE value END) " \
+    "FROM json_each(headers)) END"
+
 static void record_read_row(sqlite3_stmt *row, struct endpoint_record *record) {
     record->id = sqlite3_column_int64(row, 0);
     record->name = database_text(row, 1);
@@ -82,7 +90,7 @@ static int record_read_all(struct database *database, const char *name, bool wit
     struct buffer sql = {0};
     buffer_print(&sql, "SELECT id, name, enabled, disabled_reason, disabled_at, created_at");
     for (int i = 0; i < ENDPOINT_SETTING_COUNT; i++)
-        buffer_print(&sql, ", %s", setting_columns[i]);
+        buffer_print(&sql, ", %s", i == ENDPOINT_HEADERS ? RECORD_HEADERS : setting_columns[i]);
     buffer_print(&sql, " FROM endpoints WHERE id = " RECORD_ID);
     int r = record_read_part(database, buffer_text(&sql), name, with_secrets, record_read_row,
                              record, error);

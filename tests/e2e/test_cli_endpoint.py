@@ -246,6 +246,17 @@ def test_show_tells_secrets_only_when_asked(db, endpoint):
     assert [one["secret"] for one in shown(db, "billing", "--secret")["secrets"]] == both
 
 
+def test_show_hides_the_headers_that_look_like_credentials(db, endpoint):
+    endpoint("add", "billing", URL, "--header", "Authorization: Bearer pssst", "--header", "X-Api-Key: hushhush",
+             "--header", "X-Shop: 7")
+    assert shown(db, "billing")["headers"] == {"Authorization": "(hidden)", "X-Api-Key": "(hidden)", "X-Shop": "7"}
+    quiet = endpoint("show", "billing")
+    assert "pssst" not in quiet and "hushhush" not in quiet and '"X-Shop":"7"' in quiet
+    assert shown(db, "billing", "--secret")["headers"]["Authorization"] == "Bearer pssst"
+    endpoint("set", "billing", "timeout=1s")
+    assert "Bearer pssst" in columns(db)["headers"]
+
+
 def test_list_of_names_or_all(db, endpoint):
     assert endpoint("list") == ""
     endpoint("add", "b", URL)
@@ -331,7 +342,8 @@ def test_remove(db, endpoint, refused):
             "INSERT INTO webhooks (endpoint, payload) SELECT 'billing', i FROM n")
     enqueue(db, endpoint="other")
     assert "billing has 1200 pending deliveries: --cancel-pending" in refused(1, "remove", "billing")
-    assert columns(db)["id"] == 1
+    assert endpoint("remove", "billing", "--dry-run") == "would remove billing, and cancel 1200 deliveries\n"
+    assert columns(db)["id"] == 1 and value(db, "SELECT pending FROM queue_depth") == 1201
     assert endpoint("remove", "billing", "--cancel-pending") == "billing is removed, 1200 deliveries cancelled\n"
     assert list(listed(db)) == ["other"] and patterns(db) == [] and secrets(db) == []
     assert query(db, "SELECT status, count(*) AS n FROM deliveries GROUP BY 1 ORDER BY 1") == [

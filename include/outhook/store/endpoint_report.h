@@ -64,8 +64,9 @@ struct endpoint_record {
 };
 
 /* Reads the endpoint of a name, or of a URL that has no name, at one point in time, its secrets'
- * text only `with_secrets`. When there is none, an ERROR_FAILED says so, and which name may have
- * been meant. Freed with endpoint_record_free(). */
+ * text and the values of headers that look like credentials only `with_secrets`. When there is
+ * none, an ERROR_FAILED says so, and which name may have been meant. Freed with
+ * endpoint_record_free(). */
 int endpoint_record_read(struct database *database, const char *name, bool with_secrets,
                          struct endpoint_record *record, struct error *error) must_check;
 
@@ -91,18 +92,19 @@ struct endpoint_health {
 struct endpoint_health_list {
     struct endpoint_health *rows; /* by name, those without one at the end by URL */
     size_t count;
-    /* Attempts that began before this were not looked at, so that an endpoint without a success_at
-     * may have had one then; 0: all were. */
+    /* Attempts from before about this time were not looked at, so that an endpoint without a
+     * success_at may have had one then; 0: all were. */
     int64_t attempts_since;
 };
 
 /* Reads how endpoints fare: the one of an id; or with 0 all named ones, and with `bare` the others,
  * too.
  *
- * Pending deliveries cost a walk over their index (about 0.1 s a million); the rest costs the same
- * however many deliveries there are. No index leads from an endpoint to its attempts, so only the
- * newest 20,000 of all endpoints' are looked at (some 20 ms); a last failure is found by index
- * beyond these when it was a delivery's last. Freed with endpoint_health_list_free(). */
+ * Pending deliveries cost a walk over their index; the rest costs the same however many deliveries
+ * there are. (0.4 s were measured with 10,000 endpoints, 1 million pending deliveries and 2 million
+ * finished ones.) No index leads from an endpoint to its attempts, so only the newest 20,000 of all
+ * endpoints' are looked at; a failure before these is found by index when it was a delivery's last.
+ * Freed with endpoint_health_list_free(). */
 int endpoint_health_read(struct database *database, int64_t id, bool bare,
                          struct endpoint_health_list *list, struct error *error) must_check;
 
