@@ -358,6 +358,8 @@ static int lane_rows_wanted(const struct scheduler *scheduler, const struct lane
                             struct now now) {
     int limit = lane_limit(lane, &scheduler->policy.lane, now.mono_ms);
     int want = limit + limit / 2 - lane->n_flying - lane->n_window;
+    if (lane->need_bytes)
+        return 1; /* the bytes are for that one row, or for one row if it was cancelled */
     return want < 1 ? 1 : want > LOAD_ROWS_MAX ? LOAD_ROWS_MAX : want;
 }
 
@@ -401,7 +403,7 @@ static void scheduler_prefetch(struct scheduler *scheduler, struct lane *lane, s
     bool low = lane->n_window < lane_limit(lane, &scheduler->policy.lane, now.mono_ms) / 2;
     /* Not before those that have nothing at all: the first of them may wait for much room. */
     if (low && list_empty(&scheduler->loads) && lane->load == LOAD_NONE &&
-        lane->next_due <= now.wall_ms && lane->state != LANE_PAUSED)
+        lane->next_due <= now.wall_ms && lane->state != LANE_PAUSED && lane->state != LANE_WAITING)
         scheduler_load(scheduler, lane, now);
 }
 

@@ -44,8 +44,8 @@ struct store {
     struct writer writer;
     struct checkpoint checkpoint;
     struct watch watch;
-    struct map told; /* endpoint ids that the other side knows */
-    int64_t version; /* of the database, when last asked */
+    struct map told;    /* endpoint ids that the other side knows */
+    int64_t version;    /* of the database, when last asked */
     bool more_fresh;    /* a page of news was full: there is more */
     bool more_requests; /* as many requests were taken as could be: there may be more */
     struct store_request *unwritten[BATCH_MAX];
@@ -449,12 +449,14 @@ static void store_run(struct task *task, void *context) {
     struct store *store = context;
     store->task = task;
     int r = store_serve_all(store, &store->error);
-    if (store->n_unwritten && (!r || r == ERROR_BUSY || r == ERROR_FULL))
+    /* A stop that may not wait is no failure, whatever it would have had to wait for. */
+    bool gave_up = atomic_load(&store->give_up) && (r == ERROR_BUSY || r == ERROR_FULL);
+    if (store->n_unwritten && (!r || gave_up))
         log_line(LEVEL_WARNING,
                  "%s; stopped without writing %d outcomes: those deliveries will be "
                  "made again",
                  store->error.text, store->n_unwritten);
-    if (r)
+    if (r && !gave_up)
         task_fail(task, &store->error);
     store_drop_requests(store);
     channel_close(store->replies);

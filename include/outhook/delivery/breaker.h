@@ -21,7 +21,7 @@
 struct breaker_policy {
     int failures;    /* in a row, that open it (or as many as may be under way, if that is more) */
     int64_t open_ms; /* the first time; doubled each time after that */
-    int64_t open_max_ms; /* the longest time */
+    int64_t open_max_ms; /* the longest time, before it is jittered by a fifth */
 };
 
 struct breaker {

@@ -31,7 +31,7 @@
       "Calls under way at once, over all workers; outcomes not yet written count, too.")           \
     X(max_loaded, INTEGER, "4096", 1, 100000, NULL, AT_START,                                      \
       "Deliveries held in memory; the rest waits on disk.")                                        \
-    X(max_loaded_bytes, BYTES, "16M", 4096, 4294967296, NULL, AT_START,                            \
+    X(max_loaded_bytes, BYTES, "32M", 4096, 4294967296, NULL, AT_START,                            \
       "Payload bytes held in memory; at least max_payload_bytes.")                                 \
     X(max_pending, INTEGER, "10000000", 1, 1000000000, NULL, AT_RELOAD,                            \
       "Pending deliveries in the database, from which on an INSERT is refused.")                   \
