@@ -124,7 +124,7 @@ static void defaults_lie_in_their_ranges(void **state) {
             assert_string_equal(text(&config, row), row->initial);
     }
     assert_int_equal(config.timeout, 15000);
-    assert_int_equal(config.max_loaded_bytes, 16 << 20);
+    assert_int_equal(config.max_loaded_bytes, 32 << 20);
     assert_int_equal(config.retry_schedule.count, 10);
     assert_int_equal(config.retry_schedule.ms[9], 86400000);
     assert_int_equal(config.log_level, 2);
@@ -446,7 +446,7 @@ static void what_is_printed_is_read_back(void **state) {
     char *output = printed(&config);
     assert_non_null(strstr(output, "\ntimeout = 90s\n"));
     assert_non_null(strstr(output, "\nmax_payload_bytes = 1025\n"));
-    assert_non_null(strstr(output, "\nmax_loaded_bytes = 16M\n"));
+    assert_non_null(strstr(output, "\nmax_loaded_bytes = 32M\n"));
     assert_non_null(strstr(output, "\nretry_schedule = 1s 1m 1d\n"));
     assert_non_null(strstr(output, "\nlog_level = warning\n"));
     assert_non_null(strstr(output, "\ndefault_secret = \n"));
