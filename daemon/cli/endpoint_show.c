@@ -107,8 +107,7 @@ static void append_when(struct buffer *line, int64_t at, int64_t now) {
     buffer_print(line, at > now ? ")" : " ago)");
 }
 
-/* ---- what a setting is when the endpoint doesn't say -------------------------------------------
- */
+/* ---- what the configuration says ------------------------------------------------------------- */
 
 static void append_schedule(struct buffer *line, const struct durations *schedule) {
     char text[DURATION_TEXT_BYTES];

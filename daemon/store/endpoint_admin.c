@@ -67,6 +67,11 @@ static int transaction_end(struct database *database, int r, struct error *error
     return r;
 }
 
+/* Between the look at the endpoint and now. */
+static int refuse_removed(struct error *error) {
+    return error_set(error, ERROR_FAILED, "the endpoint has just been removed");
+}
+
 void endpoint_secret_free(char *secret) {
     if (secret)
         explicit_bzero(secret, strlen(secret));
@@ -82,26 +87,27 @@ static void edit_bind(sqlite3_stmt *statement, const struct endpoint_edit *edit)
             database_bind_text(statement, 2 + i, edit->settings[i].text);
 }
 
-static void edit_append(const struct endpoint_edit *edit, struct buffer *sql, const char *format) {
-    for (int i = 0; i < ENDPOINT_SETTING_COUNT; i++)
-        if (edit->settings[i].given) {
-            const char *column = endpoint_setting_column(i);
-            if (!strcmp(format, "column"))
-                buffer_print(sql, ", %s", column);
-            else if (!strcmp(format, "value"))
-                buffer_print(sql, ", ?%d", 2 + i);
-            else
-                buffer_print(sql, ", %s = ?%d", column, 2 + i);
-        }
+/* Which part of a statement. */
+enum edit_part { EDIT_COLUMNS, EDIT_VALUES, EDIT_ASSIGNMENTS };
+
+static void edit_append(const struct endpoint_edit *edit, struct buffer *sql, enum edit_part part) {
+    for (int i = 0; i < ENDPOINT_SETTING_COUNT; i++) {
+        if (!edit->settings[i].given)
+            continue;
+        if (part != EDIT_VALUES)
+            buffer_print(sql, ", %s", endpoint_setting_column(i));
+        if (part != EDIT_COLUMNS)
+            buffer_print(sql, part == EDIT_VALUES ? ", ?%d" : " = ?%d", 2 + i);
+    }
 }
 
 static int edit_insert(struct database *database, const char *name,
                        const struct endpoint_edit *edit, struct error *error) {
     struct buffer sql = {0};
     buffer_print(&sql, "INSERT INTO endpoints (name");
-    edit_append(edit, &sql, "column");
+    edit_append(edit, &sql, EDIT_COLUMNS);
     buffer_print(&sql, ") VALUES (?1");
-    edit_append(edit, &sql, "value");
+    edit_append(edit, &sql, EDIT_VALUES);
     buffer_print(&sql, ")");
 
     sqlite3_stmt *statement;
@@ -123,7 +129,7 @@ static int edit_update(struct database *database, int64_t id, const struct endpo
                        struct error *error) {
     struct buffer sql = {0};
     buffer_print(&sql, "UPDATE endpoints SET id = id");
-    edit_append(edit, &sql, "assignment");
+    edit_append(edit, &sql, EDIT_ASSIGNMENTS);
     buffer_print(&sql, " WHERE id = ?1");
 
     sqlite3_stmt *statement;
@@ -134,6 +140,8 @@ static int edit_update(struct database *database, int64_t id, const struct endpo
     sqlite3_bind_int64(statement, 1, id);
     edit_bind(statement, edit);
     r = step_statement(database, statement, NULL, error);
+    if (!r && !sqlite3_changes(database->handle))
+        r = refuse_removed(error);
     sqlite3_finalize(statement);
     return r;
 }
@@ -298,7 +306,8 @@ int endpoint_enable(struct database *database, int64_t id, bool enabled, const c
         .text = reason,
         .number = enabled,
     };
-    return step_run(database, &update, NULL, error);
+    int r = step_run(database, &update, NULL, error);
+    return r || sqlite3_changes(database->handle) ? r : refuse_removed(error);
 }
 
 int endpoint_rotate(struct database *database, int64_t id, const char *secret, int64_t grace_ms,
@@ -318,6 +327,8 @@ int endpoint_rotate(struct database *database, int64_t id, const char *secret, i
     r = step_run(database, &expire, NULL, error);
     if (!r)
         r = step_run(database, &insert, made, error);
+    if (!r && !*made)
+        r = error_set(error, ERROR_FAILED, "the endpoint is not signed, or has just been removed");
     r = transaction_end(database, r, error);
     if (r) {
         endpoint_secret_free(*made);

@@ -106,9 +106,10 @@ int selection_check(struct database *database, const struct selection *selection
         int r = selection_exists(database, SELECTION_ENDPOINT, selection->endpoint, &exists, error);
         if (r || !exists)
             return r ? r
-                     : error_set(error, ERROR_FAILED,
-                                 "there is no endpoint %.200s: the table endpoints lists them all",
-                                 selection->endpoint);
+                     : error_set(
+                           error, ERROR_FAILED,
+                           "there is no endpoint %.200s: outhook endpoint list shows them all",
+                           selection->endpoint);
     }
     if (selection->webhook) {
         int r = selection_exists(database, SELECTION_WEBHOOK, selection->webhook, &exists, error);
