@@ -1,0 +1,114 @@
+#!/bin/sh
+# Shows that the simulator would notice: one rule of the scheduler at a time is disabled, in a copy,
+# by one substitution, and the scenario named for it must fail. By hand, or by ctest:
+#
+#     sh tests/sim/mutate.sh [scale]
+#
+# A substitution that changes more or fewer lines than it should is an error: the code has moved on.
+set -eu
+
+scale=${1:-2}
+root=$(cd "$(dirname "$0")/../.." && pwd)
+work=$(mktemp -d "${TMPDIR:-/tmp}/mutate.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+compiler=${CC:-cc}
+flags="-std=c17 -O1 -D_GNU_SOURCE -DNDEBUG -w -I$root/include"
+failures=0
+
+# The sources that the simulator stands on.
+sources="daemon/base/heap.c daemon/base/map.c daemon/base/memory.c daemon/base/random.c
+    daemon/delivery/breaker.c daemon/delivery/concurrency.c daemon/delivery/delivery.c
+    daemon/delivery/endpoint.c daemon/delivery/lane.c daemon/delivery/outcome.c
+    daemon/delivery/rate.c daemon/delivery/retry.c daemon/delivery/scheduler.c
+    tests/sim/main.c tests/sim/sim.c tests/sim/sim_check.c tests/sim/sim_receiver.c
+    tests/sim/sim_scenarios.c tests/sim/sim_store.c"
+
+# object <source>: where its object is.
+object() {
+    printf '%s/%s.o' "$work" "$(printf '%s' "$1" | tr / _)"
+}
+
+for source in $sources; do
+    # shellcheck disable=SC2086
+    $compiler $flags -c "$root/$source" -o "$(object "$source")"
+done
+
+# link <program> <source to leave out> <object to put in its place>
+link() {
+    objects=$3
+    for source in $sources; do
+        [ "$source" = "$2" ] || objects="$objects $(object "$source")"
+    done
+    # shellcheck disable=SC2086
+    $compiler -o "$1" $objects -lm
+}
+
+# try <check-every> <scenario>: runs the mutant; its reason when it failed, or nothing.
+try() {
+    status=0
+    timeout 60 "$work/mutant" --check-every "$1" --scale "$scale" --scenario "$2" \
+        >"$work/output" 2>&1 || status=$?
+    [ "$status" != 1 ] || sed -n 's/^FAILED [^:]*: //p' "$work/output" | sed 's/^not true at .*: //'
+}
+
+# mutant <rule> <scenario> <source> <lines that change> <sed script>: first with the scenario's
+# property alone, then with the checks after every step.
+mutant() {
+    sed "$5" "$root/$3" >"$work/mutant.c"
+    changed=$(diff "$root/$3" "$work/mutant.c" | grep -c '^>' || true)
+    if [ "$changed" != "$4" ]; then
+        echo "mutate.sh: the substitution for '$1' changed $changed lines of $3, not $4" >&2
+        exit 1
+    fi
+    # shellcheck disable=SC2086
+    $compiler $flags -I"$root/$(dirname "$3")" -c "$work/mutant.c" -o "$work/mutant.o"
+    link "$work/mutant" "$3" "$work/mutant.o"
+    by=property
+    reason=$(try 0 "$2")
+    if [ -z "$reason" ]; then
+        by=check
+        reason=$(try 4096 "$2")
+    fi
+    if [ -z "$reason" ]; then
+        by='NOT SEEN'
+        failures=$((failures + 1))
+    fi
+    printf '%-8s  %-33s %-10s  %s\n' "$by" "$1" "$2" "$reason"
+}
+
+link "$work/sim" none ""
+for scenario in hung hung-later hung-new fair outage throttled crowded killed everything; do
+    if ! "$work/sim" --scale "$scale" --scenario "$scenario" >"$work/output" 2>&1; then
+        echo "mutate.sh: scenario $scenario fails without any mutation:" >&2
+        tail -n 3 "$work/output" >&2
+        exit 1
+    fi
+done
+
+delivery=daemon/delivery
+mutant "unproven: one slot each" hung $delivery/concurrency.c 1 \
+    '/^int concurrency_limit/,/^}/ s/: 1;/: most;/'
+mutant "unproven: half of all slots" hung-new $delivery/scheduler.c 1 \
+    '/^static int scheduler_unproven_share/,/^}/ s/ + 1) \/ 2;/);/'
+mutant "no new call while one is overdue" hung-later $delivery/lane.c 1 \
+    's/return now_mono_ms - sent_at > concurrency_overdue_ms.*/return false;/'
+mutant "a cut of the limit" crowded $delivery/concurrency.c 1 \
+    's/limit_q8 = concurrency->limit_q8 \* (uint32_t)percent \/ 100;/limit_q8 = concurrency->limit_q8;/'
+mutant "the breaker" outage $delivery/breaker.c 1 \
+    's/breaker->open_until = now_ms + random_jitter.*/breaker->open_until = 0;/'
+mutant "slot-time is charged" fair $delivery/scheduler.c 2 \
+    's/delivery->charged_ms = concurrency_expected_ms.*/delivery->charged_ms = 1;/
+     s/lane->virtual_ms += now.mono_ms - delivery->sent_at - delivery->charged_ms;/(void)now;/'
+mutant "Retry-After holds the lane" throttled $delivery/lane.c 1 \
+    's/lane->hold_until = later(lane->hold_until, now.mono_ms + hold_ms);/(void)hold_ms;/'
+mutant "a row is handed out once" killed tests/sim/sim_store.c 1 \
+    '/^static void store_hand_out/,/^}/ s/heap_remove(&row->site->rows, &row->node);/(void)sim;/'
+mutant "a written retry tells its time" killed $delivery/scheduler.c 1 \
+    '/^void scheduler_written/,/^}/ s/if (due_at < lane->next_due)/if (false)/'
+mutant "rows given back are due again" everything $delivery/scheduler.c 1 \
+    '/^static void scheduler_release/,/^}/ s/if (delivery->due_at < lane->next_due)/if (false)/'
+
+if [ "$failures" -gt 0 ]; then
+    echo "mutate.sh: $failures rules can be disabled unnoticed" >&2
+    exit 1
+fi
