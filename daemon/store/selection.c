@@ -55,6 +55,8 @@ void selection_append(const struct selection *selection, struct buffer *sql) {
         append_ids(selection, sql);
     if (selection->statuses)
         append_statuses(selection->statuses, sql);
+    if (selection->endpoint_id)
+        buffer_print(sql, " AND d.endpoint_id = %" PRId64, selection->endpoint_id);
     if (selection->endpoint)
         buffer_print(sql, " AND d.endpoint_id IN (" SELECTION_ENDPOINT ")");
     if (selection->webhook)

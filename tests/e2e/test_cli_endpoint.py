@@ -354,6 +354,17 @@ def test_remove(db, endpoint, refused):
     assert endpoint("remove", "idle") == "idle is removed\n"
 
 
+def test_remove_tells_a_name_from_the_url_that_it_looks_like(db, endpoint):
+    url = "http://127.0.0.1:9/bare"
+    endpoint("add", url, URL)
+    enqueue(db, endpoint=url)
+    enqueue(db, url=url)
+    assert endpoint("remove", url, "--cancel-pending") == f"{url} is removed, 1 delivery cancelled\n"
+    assert [row["status"] for row in query(db, "SELECT status FROM deliveries ORDER BY id")] == ["cancelled", "pending"]
+    endpoint("remove", url, "--cancel-pending")
+    assert value(db, "SELECT pending FROM queue_depth") == 0 and listed(db, "--all") == {}
+
+
 def test_remove_while_producers_insert(db, endpoint):
     endpoint("add", "billing", URL)
     loop = """

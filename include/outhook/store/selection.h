@@ -43,6 +43,7 @@ struct selection {
     const int64_t *ids; /* deliveries; NULL: any */
     size_t id_count;
     unsigned statuses;    /* any of these; 0: any at all */
+    int64_t endpoint_id;  /* 0: any */
     const char *endpoint; /* a name, or the URL of an endpoint that was made by a webhook */
     const char *type;     /* a GLOB pattern, as in subscriptions */
     const char *webhook;  /* an id or a uid */
