@@ -15,6 +15,28 @@ enum {
 
 static const int64_t load_bytes_usual = 256 * 1024;
 
+/* ---- bytes ----------------------------------------------------------------------------------- */
+
+/* What a load may bring when no more is needed; a payload larger than that is a large one. */
+static int64_t scheduler_usual_bytes(const struct scheduler *scheduler) {
+    int64_t half = scheduler->policy.max_loaded_bytes / 2;
+    return half < load_bytes_usual ? half : load_bytes_usual;
+}
+
+/* Counts bytes that come into memory, or leave it when they are less than none. */
+static void scheduler_count_bytes(struct scheduler *scheduler, int64_t bytes) {
+    scheduler->bytes_loaded += bytes;
+    if ((bytes < 0 ? -bytes : bytes) > scheduler_usual_bytes(scheduler))
+        scheduler->bytes_large += bytes;
+}
+
+static bool scheduler_has_bytes(const struct scheduler *scheduler, int64_t bytes) {
+    bool large = bytes > scheduler_usual_bytes(scheduler);
+    int64_t loaded =
+        large ? scheduler->bytes_large : scheduler->bytes_loaded - scheduler->bytes_large;
+    return !loaded || loaded + bytes <= scheduler->policy.max_loaded_bytes / 2;
+}
+
 /* ---- states ---------------------------------------------------------------------------------- */
 
 static void scheduler_leave(struct scheduler *scheduler, struct lane *lane) {
@@ -22,6 +44,13 @@ static void scheduler_leave(struct scheduler *scheduler, struct lane *lane) {
     list_remove(&lane->link);
     if (lane->load == LOAD_QUEUED)
         lane->load = LOAD_NONE;
+}
+
+/* Keeps a slot of the unproven ones' share for a lane whose row is being loaded, or gives it back.
+ */
+static void scheduler_reserve(struct scheduler *scheduler, struct lane *lane, bool reserved) {
+    scheduler->n_reserved += reserved - lane->reserved;
+    lane->reserved = reserved;
 }
 
 /* The only function that changes a lane's state: out of the old state's container, into the new
@@ -32,6 +61,8 @@ static void scheduler_move(struct scheduler *scheduler, struct lane *lane, enum 
     if (state == LANE_LOADING && lane->state == LANE_LOADING)
         return; /* it keeps its place among the loads */
     scheduler_leave(scheduler, lane);
+    if (state != LANE_READY && state != LANE_LOADING)
+        scheduler_reserve(scheduler, lane, false);
     lane->state = state;
     switch (state) {
     case LANE_WAITING:
@@ -43,7 +74,7 @@ static void scheduler_move(struct scheduler *scheduler, struct lane *lane, enum 
     case LANE_LOADING:
         if (lane->load == LOAD_NONE) {
             lane->load = LOAD_QUEUED;
-            list_push(&scheduler->loads, &lane->link);
+            list_push(lane->need_bytes ? &scheduler->large_loads : &scheduler->loads, &lane->link);
         }
         break;
     case LANE_PARKED:
@@ -62,7 +93,7 @@ static void scheduler_release(struct scheduler *scheduler, struct lane *lane,
     if (delivery->due_at < lane->next_due)
         lane->next_due = delivery->due_at;
     scheduler->n_loaded--;
-    scheduler->bytes_loaded -= (int64_t)delivery->payload_bytes;
+    scheduler_count_bytes(scheduler, -(int64_t)delivery->payload_bytes);
     scheduler->ops->release(scheduler->context, delivery);
 }
 
@@ -133,6 +164,7 @@ void scheduler_init(struct scheduler *scheduler, const struct scheduler_ops *ops
         .random = {seed},
     };
     list_init(&scheduler->loads);
+    list_init(&scheduler->large_loads);
     list_init(&scheduler->parked);
 }
 
@@ -223,7 +255,7 @@ void scheduler_loaded(struct scheduler *scheduler, int64_t endpoint_id,
     struct lane *lane = map_get(&scheduler->lanes, endpoint_id);
     scheduler->n_loads--;
     scheduler->n_loaded -= lane->load_rows;
-    scheduler->bytes_loaded -= lane->load_bytes;
+    scheduler_count_bytes(scheduler, -lane->load_bytes);
     lane->load = LOAD_NONE;
     lane->need_bytes = need_bytes;
 
@@ -232,7 +264,7 @@ void scheduler_loaded(struct scheduler *scheduler, int64_t endpoint_id,
         list_push(&lane->window, &rows[i]->link);
         lane->n_window++;
         scheduler->n_loaded++;
-        scheduler->bytes_loaded += (int64_t)rows[i]->payload_bytes;
+        scheduler_count_bytes(scheduler, (int64_t)rows[i]->payload_bytes);
     }
     if (!lane->drop_load || next_due < lane->next_due)
         lane->next_due = next_due;
@@ -260,7 +292,7 @@ static void scheduler_land(struct scheduler *scheduler, struct delivery *deliver
     list_remove(&delivery->link);
     delivery->lane->n_flying--;
     scheduler->n_flying--;
-    scheduler->bytes_loaded -= (int64_t)delivery->payload_bytes;
+    scheduler_count_bytes(scheduler, -(int64_t)delivery->payload_bytes);
     delivery_free_payload(delivery);
     if (delivery->unproven)
         scheduler->n_unproven--;
@@ -350,6 +382,11 @@ static int scheduler_unproven_share(const struct scheduler *scheduler) {
     return (scheduler->policy.max_in_flight + 1) / 2;
 }
 
+/* Room for one more in the unproven ones' share of the slots. */
+static bool scheduler_unproven_room(const struct scheduler *scheduler) {
+    return scheduler->n_unproven + scheduler->n_reserved < scheduler_unproven_share(scheduler);
+}
+
 static bool scheduler_has_slot(const struct scheduler *scheduler) {
     return scheduler->n_flying + scheduler->n_unwritten < scheduler->policy.max_in_flight;
 }
@@ -365,34 +402,27 @@ static int lane_rows_wanted(const struct scheduler *scheduler, const struct lane
 
 /* Sends a load if the bounds allow one now. */
 static bool scheduler_load(struct scheduler *scheduler, struct lane *lane, struct now now) {
-    const struct scheduler_policy *policy = &scheduler->policy;
-    int rows = lane_rows_wanted(scheduler, lane, now),
-        room = policy->max_loaded - scheduler->n_loaded;
-    int64_t bytes = lane->need_bytes ? lane->need_bytes : load_bytes_usual;
-    if (bytes > policy->max_loaded_bytes && !lane->need_bytes)
-        bytes = policy->max_loaded_bytes;
-    if (scheduler->n_loads >= LOADS_MAX || room < 1)
-        return false;
-    if (rows > room)
-        rows = room;
-    if (scheduler->bytes_loaded && scheduler->bytes_loaded + bytes > policy->max_loaded_bytes)
+    int rows = lane_rows_wanted(scheduler, lane, now);
+    int room = scheduler->policy.max_loaded - scheduler->n_loaded;
+    int64_t bytes = lane->need_bytes ? lane->need_bytes : scheduler_usual_bytes(scheduler);
+    if (scheduler->n_loads >= LOADS_MAX || room < 1 || !scheduler_has_bytes(scheduler, bytes))
         return false;
 
     lane->load = LOAD_SENT;
-    lane->load_rows = rows;
+    lane->load_rows = rows < room ? rows : room;
     lane->load_bytes = bytes;
     scheduler->n_loads++;
-    scheduler->n_loaded += rows;
-    scheduler->bytes_loaded += bytes;
-    scheduler->ops->load(scheduler->context, lane->endpoint_id, rows, bytes);
+    scheduler->n_loaded += lane->load_rows;
+    scheduler_count_bytes(scheduler, bytes);
+    scheduler->ops->load(scheduler->context, lane->endpoint_id, lane->load_rows, bytes);
     return true;
 }
 
-/* In the order of asking; the first that the bounds refuse keeps the others waiting, so that a
- * large payload gets its turn. */
-static void scheduler_run_loads(struct scheduler *scheduler, struct now now) {
+/* In the order of asking; the first that the bounds refuse keeps those behind it waiting, so that
+ * it gets its turn. */
+static void scheduler_run_loads(struct scheduler *scheduler, struct list *loads, struct now now) {
     struct list *link;
-    while ((link = list_first(&scheduler->loads))) {
+    while ((link = list_first(loads))) {
         if (!scheduler_load(scheduler, container_of(link, struct lane, link), now))
             return;
         list_remove(link);
@@ -415,7 +445,7 @@ static struct delivery *lane_pop(struct lane *lane) {
 
 static void scheduler_expire(struct scheduler *scheduler, struct lane *lane,
                              struct delivery *delivery, struct now now) {
-    scheduler->bytes_loaded -= (int64_t)delivery->payload_bytes;
+    scheduler_count_bytes(scheduler, -(int64_t)delivery->payload_bytes);
     delivery_free_payload(delivery);
     lane->n_unwritten++;
     scheduler->n_unwritten++;
@@ -431,6 +461,7 @@ static void scheduler_send(struct scheduler *scheduler, struct lane *lane,
     lane->virtual_ms = scheduler->virtual_ms + delivery->charged_ms;
     rate_take(&lane->rate, lane->endpoint->rate_limit, now.mono_ms);
 
+    scheduler_reserve(scheduler, lane, false);
     delivery->endpoint = endpoint_ref(lane->endpoint); /* given back by delivery_free() */
     delivery->sent_at = now.mono_ms;
     delivery->unproven = !lane->concurrency.proven;
@@ -450,10 +481,12 @@ static void scheduler_serve(struct scheduler *scheduler, struct lane *lane, stru
     if (lane_opens_at(lane, now) > now.mono_ms ||
         lane_blocked(lane, &scheduler->policy.lane, now.mono_ms)) {
         scheduler_eval(scheduler, lane, now);
-    } else if (!lane->concurrency.proven &&
-               scheduler->n_unproven >= scheduler_unproven_share(scheduler)) {
+    } else if (!lane->concurrency.proven && !lane->reserved &&
+               !scheduler_unproven_room(scheduler)) {
+        scheduler_unload(scheduler, lane); /* rows of the many that wait would fill the memory */
         scheduler_move(scheduler, lane, LANE_PARKED, 0);
     } else if (!lane->n_window) {
+        scheduler_reserve(scheduler, lane, !lane->concurrency.proven);
         scheduler_move(scheduler, lane, LANE_LOADING, 0);
     } else {
         struct delivery *delivery = lane_pop(lane);
@@ -471,8 +504,7 @@ static void scheduler_run_timers(struct scheduler *scheduler, struct now now) {
 }
 
 static bool scheduler_may_unpark(const struct scheduler *scheduler) {
-    return !list_empty(&scheduler->parked) &&
-           scheduler->n_unproven < scheduler_unproven_share(scheduler);
+    return !list_empty(&scheduler->parked) && scheduler_unproven_room(scheduler);
 }
 
 /* The ready lane that used least, or NULL. While the unproven ones' share has a free slot, the
@@ -494,7 +526,8 @@ bool scheduler_run(struct scheduler *scheduler, struct now now, int budget) {
     scheduler_run_timers(scheduler, now);
     while (scheduler_has_slot(scheduler) && budget-- > 0 && (node = scheduler_next(scheduler, now)))
         scheduler_serve(scheduler, container_of(node, struct lane, node), now);
-    scheduler_run_loads(scheduler, now);
+    scheduler_run_loads(scheduler, &scheduler->loads, now);
+    scheduler_run_loads(scheduler, &scheduler->large_loads, now);
     return scheduler_has_slot(scheduler) &&
            (heap_first(&scheduler->ready) || scheduler_may_unpark(scheduler));
 }

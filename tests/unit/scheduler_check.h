@@ -18,17 +18,23 @@ static inline int list_length(const struct list *list) {
 /* What the lanes' members add up to. */
 struct recount {
     int states[LANE_PAUSED + 1], loads_queued, loads_sent;
-    int window, flying, unwritten, unproven, loaded, lanes_with_bytes;
+    int window, flying, unwritten, unproven, reserved, loaded, large;
     int64_t bytes;
 };
 
-static inline void recount_list(const struct list *list, struct lane *lane, int *count,
-                                struct recount *sums) {
+static inline bool check_is_large(const struct scheduler *scheduler, int64_t bytes) {
+    int64_t half = scheduler->policy.max_loaded_bytes / 2;
+    return bytes > (half < 256 << 10 ? half : 256 << 10);
+}
+
+static inline void recount_list(const struct scheduler *scheduler, const struct list *list,
+                                struct lane *lane, int *count, struct recount *sums) {
     for (struct list *link = list->next; link != list; link = link->next) {
         const struct delivery *delivery = container_of(link, struct delivery, link);
         assert_ptr_equal(delivery->lane, lane);
         ++*count;
         sums->bytes += (int64_t)delivery->payload_bytes;
+        sums->large += check_is_large(scheduler, (int64_t)delivery->payload_bytes);
         sums->unproven += list == &lane->flying && delivery->unproven;
     }
 }
@@ -48,10 +54,9 @@ static inline void check_container(const struct scheduler *scheduler, const stru
 static inline void check_lane(struct model *model, struct lane *lane, struct recount *sums) {
     const struct scheduler *scheduler = &model->scheduler;
     int window = 0, flying = 0;
-    int64_t bytes = sums->bytes;
     check_container(scheduler, lane);
-    recount_list(&lane->window, lane, &window, sums);
-    recount_list(&lane->flying, lane, &flying, sums);
+    recount_list(scheduler, &lane->window, lane, &window, sums);
+    recount_list(scheduler, &lane->flying, lane, &flying, sums);
     assert_int_equal(lane->n_window, window);
     assert_int_equal(lane->n_flying, flying);
     sums->states[lane->state]++;
@@ -63,8 +68,9 @@ static inline void check_lane(struct model *model, struct lane *lane, struct rec
         sums->loads_sent++;
         sums->loaded += lane->load_rows;
         sums->bytes += lane->load_bytes;
+        sums->large += check_is_large(scheduler, lane->load_bytes);
     }
-    sums->lanes_with_bytes += sums->bytes > bytes;
+    sums->reserved += lane->reserved;
 
     if (lane->load == LOAD_QUEUED)
         assert_int_equal(lane->state, LANE_LOADING);
@@ -86,7 +92,9 @@ static inline void check_sums(struct model *model, const struct recount *sums) {
     assert_int_equal(scheduler->timers.count, sums->states[LANE_WAITING]);
     assert_int_equal(scheduler->ready.count, sums->states[LANE_READY]);
     assert_int_equal(list_length(&scheduler->parked), sums->states[LANE_PARKED]);
-    assert_int_equal(list_length(&scheduler->loads), sums->loads_queued);
+    assert_int_equal(list_length(&scheduler->loads) + list_length(&scheduler->large_loads),
+                     sums->loads_queued);
+    assert_int_equal(scheduler->n_reserved, sums->reserved);
     assert_int_equal(scheduler->n_loads, sums->loads_sent);
     assert_int_equal(scheduler->n_flying, sums->flying);
     assert_int_equal(scheduler->n_flying, model->calls.count);
@@ -99,8 +107,10 @@ static inline void check_sums(struct model *model, const struct recount *sums) {
     assert_in_range(scheduler->n_flying + scheduler->n_unwritten, 0, policy->max_in_flight);
     assert_in_range(scheduler->n_unproven, 0, (policy->max_in_flight + 1) / 2);
     assert_in_range(scheduler->n_loaded, 0, policy->max_loaded);
-    /* A payload larger than all of that may come, but only alone. */
-    assert_true(scheduler->bytes_loaded <= policy->max_loaded_bytes || sums->lanes_with_bytes == 1);
+    /* One half each; a payload larger than its half may come, but only as the only large one. */
+    int64_t half = policy->max_loaded_bytes / 2;
+    assert_true(scheduler->bytes_loaded - scheduler->bytes_large <= half);
+    assert_true(scheduler->bytes_large <= half || sums->large == 1);
 }
 
 /* No lane believes that its next row is due later than it is, but for what the store is just about
@@ -136,7 +146,8 @@ static inline void model_check_ran(struct model *model) {
     if (slot)
         assert_int_equal(scheduler->ready.count, 0);
     if (slot && !list_empty(&scheduler->parked)) /* only their share may hold them */
-        assert_true(scheduler->n_unproven >= (policy->max_in_flight + 1) / 2);
+        assert_true(scheduler->n_unproven + scheduler->n_reserved >=
+                    (policy->max_in_flight + 1) / 2);
     if (!list_empty(&scheduler->loads)) /* something will come back and let them go on */
         assert_true(scheduler->n_loads || scheduler->n_loaded || scheduler->bytes_loaded);
 }

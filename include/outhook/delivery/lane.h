@@ -77,6 +77,7 @@ struct lane {
     int64_t load_bytes; /* allowed to it */
     int64_t need_bytes; /* the next payload is larger than usual: this is what it needs; else 0 */
 
+    bool reserved; /* unproven, and promised a slot of the share while its row is loaded */
     bool paused, gone;
     int64_t
         hold_until; /* mono ms: the receiver asked for quiet, or an ordered lane waits to retry */

@@ -14,8 +14,10 @@
  * scheduler_ops. So the same code runs in the daemon and under a virtual clock. One thread.
  *
  * Bounds: calls under way and outcomes not yet written together never exceed max_in_flight, so a
- * store that can't write stops the dispatch; rows and payload bytes in memory never exceed
- * max_loaded and max_loaded_bytes (but for a single payload that is larger than all of that).
+ * store that can't write stops the dispatch; rows in memory never exceed max_loaded. Payload bytes
+ * have max_loaded_bytes: one half for payloads of usual size, one for large ones, so that large
+ * ones that hang with their calls keep no small one waiting. A payload larger than its half travels
+ * with no other large one.
  */
 
 #include "outhook/base/clock.h"
@@ -67,12 +69,14 @@ struct scheduler {
     struct random random;
     struct map lanes; /* by endpoint id */
     struct heap timers, ready;
-    struct list loads, parked;
+    struct list loads, large_loads, parked;
     int64_t virtual_ms; /* of the lane that was served last */
     int n_flying, n_unproven, n_unwritten;
+    int n_reserved;       /* slots of the unproven ones' share that wait for a row to be loaded */
     int n_loads;          /* sent and not answered */
     int n_loaded;         /* rows in memory, and rows asked for */
     int64_t bytes_loaded; /* payload bytes in memory, and bytes allowed to loads under way */
+    int64_t bytes_large;  /* the part of it that is payloads larger than usual */
     bool stopping;
 };
 
