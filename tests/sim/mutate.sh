@@ -93,7 +93,7 @@ mutant "unproven: half of all slots" hung-new $delivery/scheduler.c 1 \
 mutant "no new call while one is overdue" hung-later $delivery/lane.c 1 \
     's/return now_mono_ms - sent_at > concurrency_overdue_ms.*/return false;/'
 mutant "a cut of the limit" crowded $delivery/concurrency.c 1 \
-    's/limit_q8 = concurrency->limit_q8 \* (uint32_t)percent \/ 100;/limit_q8 = concurrency->limit_q8;/'
+    's/\(limit_q8 = concurrency->limit_q8\) \* (uint32_t)percent \/ 100;/\1;/'
 mutant "the breaker" outage $delivery/breaker.c 1 \
     's/breaker->open_until = now_ms + random_jitter.*/breaker->open_until = 0;/'
 mutant "slot-time is charged" fair $delivery/scheduler.c 2 \

@@ -198,7 +198,7 @@ struct sim {
     int64_t measure_from_us, measure_until_us;
     uint32_t *waits[2]; /* by group: number of first sends that waited so many ms */
     int loaded_most;
-    int64_t bytes_most;
+    int64_t bytes_most, loaded_sum, bytes_sum; /* the sums are over all steps */
     int64_t kills, duplicates, duplicates_allowed;
     struct trace trace[TRACE_LENGTH];
     int64_t traced;

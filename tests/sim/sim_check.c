@@ -92,7 +92,8 @@ static void check_sums(struct sim *sim) {
 /* Every lane, and what they add up to. */
 static void check_all(struct sim *sim) {
     const struct scheduler *scheduler = &sim->scheduler;
-    int states[LANE_PAUSED + 1] = {0}, window = 0, flying = 0, unwritten = 0, asked = 0, queued = 0;
+    int states[LANE_PAUSED + 1] = {0}, window = 0, flying = 0, unwritten = 0, asked = 0, queued = 0,
+                             reserved = 0;
     for (int i = 0; i < sim->n_sites; i++) {
         const struct lane *lane = map_get(&scheduler->lanes, sim->sites[i].id);
         if (!lane)
@@ -104,17 +105,23 @@ static void check_all(struct sim *sim) {
         unwritten += lane->n_unwritten;
         asked += lane->load == LOAD_SENT ? lane->load_rows : 0;
         queued += lane->load == LOAD_QUEUED;
+        reserved += lane->reserved;
     }
     sim_assert(sim, scheduler->timers.count == (size_t)states[LANE_WAITING]);
     sim_assert(sim, scheduler->ready.count == (size_t)states[LANE_READY]);
     sim_assert(sim, list_length(&scheduler->parked) == states[LANE_PARKED]);
-    sim_assert(sim, list_length(&scheduler->loads) == queued);
+    sim_assert(sim,
+               list_length(&scheduler->loads) + list_length(&scheduler->large_loads) == queued);
+    sim_assert(sim, scheduler->n_reserved == reserved);
+    sim_assert(sim, sim->n_unproven + reserved <= (sim->policy.max_in_flight + 1) / 2);
     sim_assert(sim, scheduler->n_flying == flying);
     sim_assert(sim, scheduler->n_unwritten == unwritten);
     sim_assert(sim, scheduler->n_loaded == asked + window + flying + unwritten);
 }
 
-static void note_most(struct sim *sim) {
+static void note_memory(struct sim *sim) {
+    sim->loaded_sum += sim->n_loaded;
+    sim->bytes_sum += sim->bytes_loaded;
     if (sim->n_loaded > sim->loaded_most)
         sim->loaded_most = sim->n_loaded;
     if (sim->bytes_loaded > sim->bytes_most)
@@ -122,7 +129,7 @@ static void note_most(struct sim *sim) {
 }
 
 void sim_check(struct sim *sim) {
-    note_most(sim);
+    note_memory(sim);
     if (!sim->options.check_every)
         return;
     check_sums(sim);
@@ -144,7 +151,9 @@ void sim_check_ran(struct sim *sim) {
     if (slot)
         sim_assert(sim, !scheduler->ready.count);
     if (slot && !list_empty(&scheduler->parked)) /* only their share may hold them */
-        sim_assert(sim, scheduler->n_unproven >= (sim->policy.max_in_flight + 1) / 2);
-    if (!list_empty(&scheduler->loads)) /* something will come back and let them go on */
+        sim_assert(sim, scheduler->n_unproven + scheduler->n_reserved >=
+                            (sim->policy.max_in_flight + 1) / 2);
+    if (!list_empty(&scheduler->loads) ||
+        !list_empty(&scheduler->large_loads)) /* something will come back and let them go on */
         sim_assert(sim, scheduler->n_loads || scheduler->n_loaded || scheduler->bytes_loaded);
 }

@@ -403,8 +403,7 @@ static void everything(const struct scenario *scenario, const struct options *op
 /* ---- P6: memory does not grow with the backlog ----------------------------------------------- */
 
 struct memory_figures {
-    int loaded;
-    int64_t bytes;
+    int64_t loaded, bytes; /* on average */
     size_t lanes, timers, ready;
 };
 
@@ -416,18 +415,23 @@ static struct memory_figures run_backlog(const struct scenario *scenario,
     sim_start(sim);
     sim_go(sim, 40 * SECOND / options->scale);
     const struct scheduler *scheduler = &sim->scheduler;
-    struct memory_figures peak = {sim->loaded_most, sim->bytes_most, scheduler->lanes.capacity,
-                                  scheduler->timers.capacity, scheduler->ready.capacity};
-    figures(sim, scenario, "%lld rows pending of %lld: at most %d rows and %lld KiB in memory",
-            (long long)(sim->n_rows - sim->n_ended), (long long)sim->n_rows, peak.loaded,
-            (long long)(peak.bytes / 1024));
+    struct memory_figures mean = {sim->loaded_sum / sim->steps, sim->bytes_sum / sim->steps,
+                                  scheduler->lanes.capacity, scheduler->timers.capacity,
+                                  scheduler->ready.capacity};
+    figures(sim, scenario,
+            "%lld rows pending of %lld; in memory on average %lld rows and %lld KiB, at most %d "
+            "rows and %lld KiB",
+            (long long)(sim->n_rows - sim->n_ended), (long long)sim->n_rows, (long long)mean.loaded,
+            (long long)(mean.bytes / 1024), sim->loaded_most, (long long)(sim->bytes_most / 1024));
     for (int i = 0; i < 200; i++) /* or the figures say nothing */
         sim_assert(sim, heap_first(&sim->sites[i].rows));
     sim_free(sim);
-    return peak;
+    return mean;
 }
 
-enum { MEMORY_MAX_PERCENT = 105 }; /* the calls' order differs by chance */
+/* The average is compared: how many loads meet in one moment, and so the most, is chance (39 or 50
+ * of 64, with either backlog). The most is held against the policy's bounds after every step. */
+enum { MEMORY_MAX_PERCENT = 105 };
 
 static void memory_is_flat(const struct scenario *scenario, const struct options *options) {
     int rows = 400 / options->scale;
