@@ -274,6 +274,9 @@ CREATE TRIGGER webhooks_judge BEFORE INSERT ON webhooks BEGIN
     WHEN NEW.created_at < 100000000000 OR NEW.deliver_at < 100000000000
          OR NEW.expires_at < 100000000000 THEN
         RAISE(ABORT, 'deliver_at, expires_at and created_at are milliseconds since 1970: multiply seconds by 1000')
+    WHEN NEW.created_at > 253402300799999 OR NEW.deliver_at > 253402300799999
+         OR NEW.expires_at > 253402300799999 THEN
+        RAISE(ABORT, 'deliver_at, expires_at and created_at are milliseconds since 1970, of the year 9999 at the latest')
     WHEN NEW.expires_at <= coalesce(NEW.deliver_at, NEW.created_at) THEN
         RAISE(ABORT, 'expires_at must be later than deliver_at, or than now without one')
     WHEN NEW.id NOT BETWEEN -1 AND 9007199254740991 -- -1 stands for "not given"

@@ -54,6 +54,7 @@ void transfer_free(struct transfer *transfer) {
 static bool transfer_may_connect(struct transfer *transfer, const struct sockaddr *address,
                                  const char *text) {
     const char *refusal = address_policy_refusal(&transfer->call->policy->addresses, address);
+    transfer->refusal[0] = '\0'; /* of another address of the same host, tried before */
     if (!refusal)
         return true;
     snprintf(transfer->refusal, sizeof transfer->refusal, "%s is refused: %s", text, refusal);
@@ -159,6 +160,7 @@ static void transfer_set_tls(struct transfer *transfer) {
                                            : transfer->call->policy->ca_file);
     curl_easy_setopt(easy, CURLOPT_SSLCERT, endpoint->tls_cert_file);
     curl_easy_setopt(easy, CURLOPT_SSLKEY, endpoint->tls_key_file);
+    curl_easy_setopt(easy, CURLOPT_KEYPASSWD, ""); /* OpenSSL would ask for it on the terminal */
     if (endpoint->tls_insecure) {
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);

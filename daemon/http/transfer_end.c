@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { RETRY_AFTER_MAX_S = 1000000000 };
+
 /* How far a call came. */
 enum phase { PHASE_CONNECTING, PHASE_WAITING, PHASE_READING };
 
@@ -54,6 +56,9 @@ static void transfer_read_facts(const struct transfer *transfer, struct outcome 
 
     outcome->status_code = transfer->headers_ended && status >= 200 ? (int)status : 0;
     outcome->duration_ms = (info_us(easy, CURLINFO_TOTAL_TIME_T) + 500) / 1000;
+    if (retry_after_s >
+        RETRY_AFTER_MAX_S) /* policy's bound is far below; this one keeps ms in range */
+        retry_after_s = RETRY_AFTER_MAX_S;
     outcome->retry_after_ms = retry_after_s > 0 ? retry_after_s * 1000 : -1;
     if (address && *address)
         snprintf(outcome->remote_address, sizeof outcome->remote_address,
@@ -63,7 +68,9 @@ static void transfer_read_facts(const struct transfer *transfer, struct outcome 
 /* A complete answer, or as much of it as we wanted. */
 static void judge_answer(const struct transfer *transfer, struct outcome *outcome) {
     outcome->verdict = verdict_of_status(outcome->status_code, outcome->retry_after_ms > 0);
-    if (outcome->verdict != VERDICT_DELIVERED)
+    if (!outcome->status_code)
+        outcome_explain(outcome, "bad answer: it ended before its headers did");
+    else if (outcome->verdict != VERDICT_DELIVERED)
         outcome_explain(outcome, "it answered %d%s", outcome->status_code,
                         outcome->status_code >= 300 && outcome->status_code < 400
                             ? ", a redirect, which is not followed"

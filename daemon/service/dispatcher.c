@@ -16,6 +16,7 @@
 enum {
     RUN_BUDGET = 256, /* sends a turn, so that news are taken in between */
     RECEIVE_BATCH = 64,
+    LOOK_EVERY_MS = 5000,
     CLOCK_MOVED_MS = 1000, /* a change of wall against monotonic time that is no drift */
     REQUESTS_SPARE = 256,  /* loads, limits and the like, beside one request a row in memory */
 };
@@ -260,11 +261,10 @@ static void dispatcher_check_clock(struct dispatcher *dispatcher, struct now now
 static void dispatcher_on_timer(uv_timer_t *timer);
 
 static void dispatcher_set_timer(struct dispatcher *dispatcher, struct now now) {
+    /* Now and then in any case: a clock that was set, or stood still in suspend, tells nobody. */
     int64_t wake_at = scheduler_wake_at(&dispatcher->scheduler);
-    if (wake_at == CLOCK_NEVER) {
-        uv_timer_stop(&dispatcher->timer);
-        return;
-    }
+    if (wake_at > now.mono_ms + LOOK_EVERY_MS)
+        wake_at = now.mono_ms + LOOK_EVERY_MS;
     uv_update_time(dispatcher->timer.loop);
     uv_timer_start(&dispatcher->timer, dispatcher_on_timer,
                    wake_at > now.mono_ms ? (uint64_t)(wake_at - now.mono_ms) : 0, 0);

@@ -71,9 +71,10 @@ static void supervisor_stop(struct supervisor *supervisor) {
     supervisor->phase = PHASE_STOPPED;
     supervisor_stop_workers(supervisor);
     dispatcher_collect(supervisor->dispatcher);
-    int abandoned = dispatcher_counts(supervisor->dispatcher).unwritten;
+    /* This thread waits for the store now and serves no signal, so the store may not wait for long.
+     */
+    dispatcher_hurry(supervisor->dispatcher);
     task_group_stop(supervisor->group);
-    log_line(LEVEL_DEBUG, "%d outcomes were written at the last moment", abandoned);
     if (task_group_state(supervisor->group) == TASK_GROUP_FAILED) {
         task_group_error(supervisor->group, supervisor->error);
         supervisor->result = supervisor->error->kind;
@@ -94,7 +95,6 @@ static void supervisor_on_drain_timeout(uv_timer_t *timer) {
         "drain_timeout is over: %d calls under way are given up (they stay pending and are not "
         "charged an attempt), %d outcomes are not yet written",
         counts.in_flight, counts.unwritten);
-    dispatcher_hurry(supervisor->dispatcher);
     supervisor_stop(supervisor);
 }
 
@@ -118,7 +118,6 @@ static void supervisor_on_stop_signal(uv_signal_t *signal, int number) {
     } else if (supervisor->phase == PHASE_DRAINING) {
         log_line(LEVEL_WARNING,
                  "a second signal: stopping at once; what was under way stays pending");
-        dispatcher_hurry(supervisor->dispatcher);
         supervisor_stop(supervisor);
     }
 }

@@ -18,7 +18,7 @@ enum {
     PRODUCER_FRAMES = 1000,  /* from here on a producer's connection does so itself */
     HOLD_BACK_MS = 500,      /* after a bulk commit: its producer is checkpointing */
     READER_WAIT_MS = 20,     /* how long a checkpoint waits, and lets producers wait, for readers */
-    WRITER_WAIT_MS = 2000,   /* how long it waits for the write lock */
+    WRITER_WAIT_MS = 100,    /* how long it waits for the write lock: there is a next time */
     RETRY_MS = 1000,
     REPORT_FRAMES = 25000, /* about 100 MB: a reader keeps the log from being emptied */
     REPORT_EVERY_MS = 60000,

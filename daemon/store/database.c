@@ -16,8 +16,18 @@ enum {
     DATABASE_PEOPLE_WAIT_MS = 10000,
 };
 
+/* SQLite tells a quota, and a shared memory file that can't grow, as input/output errors. A failed
+ * sync is none of these: after it nobody knows what is on disk. */
+static bool database_out_of_space(struct database *database, int code) {
+    int reason = database->handle ? sqlite3_system_errno(database->handle) : 0;
+    return (code == SQLITE_IOERR_WRITE || code == SQLITE_IOERR_SHMSIZE) &&
+           (reason == ENOSPC || reason == EDQUOT);
+}
+
 int database_error(struct database *database, int code, const char *doing, struct error *error) {
     const char *path = database->path;
+    if (database_out_of_space(database, code))
+        code = SQLITE_FULL;
     switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:

@@ -75,8 +75,8 @@ int store_lock_take(struct store_lock *lock, const char *database_path, struct e
         r = errno == EWOULDBLOCK
                 ? store_lock_refuse(lock->fd, database_path, error)
                 : error_set(error, ERROR_FAILED, "can't lock %s: %s", path, strerror(errno));
-    else if (!r && (ftruncate(lock->fd, 0) < 0 || dprintf(lock->fd, "%d\n", (int)getpid()) < 0))
-        r = error_set(error, ERROR_FAILED, "can't write %s: %s", path, strerror(errno));
+    else if (!r && ftruncate(lock->fd, 0) == 0)
+        dprintf(lock->fd, "%d\n", (int)getpid()); /* for people: a full disk may leave it out */
     free(path);
     if (r)
         store_lock_release(lock);

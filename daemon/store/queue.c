@@ -192,15 +192,19 @@ int queue_endpoint(struct queue *queue, int64_t id, struct endpoint **endpoint, 
 /* ---- news ------------------------------------------------------------------------------------ */
 
 int queue_changes(struct queue *queue, int64_t ids[QUEUE_PAGE], int *count, struct error *error) {
+    int64_t seq = queue->last_change_seq;
     int code;
     *count = 0;
-    sqlite3_bind_int64(queue->changes, 1, queue->last_change_seq);
+    sqlite3_bind_int64(queue->changes, 1, seq);
     sqlite3_bind_int(queue->changes, 2, QUEUE_PAGE);
     while ((code = sqlite3_step(queue->changes)) == SQLITE_ROW) {
-        queue->last_change_seq = sqlite3_column_int64(queue->changes, 0);
+        seq = sqlite3_column_int64(queue->changes, 0);
         ids[(*count)++] = sqlite3_column_int64(queue->changes, 1);
     }
-    return queue_reset(queue, queue->changes, code, error);
+    int r = queue_reset(queue, queue->changes, code, error);
+    if (!r)
+        queue->last_change_seq = seq;
+    return r;
 }
 
 /* Adds one row to the page; rows of one endpoint usually come together. */
@@ -220,19 +224,24 @@ static void queue_add_notice(struct queue_notice notices[QUEUE_PAGE], int *count
 int queue_fresh(struct queue *queue, struct queue_notice notices[QUEUE_PAGE], int *count,
                 bool *more, struct error *error) {
     struct map places = {0};
+    int64_t last_id = queue->last_delivery_id;
     int code, rows = 0;
     *count = 0;
-    sqlite3_bind_int64(queue->fresh, 1, queue->last_delivery_id);
+    sqlite3_bind_int64(queue->fresh, 1, last_id);
     sqlite3_bind_int(queue->fresh, 2, QUEUE_PAGE);
     while ((code = sqlite3_step(queue->fresh)) == SQLITE_ROW) {
-        queue->last_delivery_id = sqlite3_column_int64(queue->fresh, 0);
+        last_id = sqlite3_column_int64(queue->fresh, 0);
         queue_add_notice(notices, count, &places, sqlite3_column_int64(queue->fresh, 1),
                          sqlite3_column_int64(queue->fresh, 2));
         rows++;
     }
     map_free(&places);
-    *more = rows == QUEUE_PAGE;
-    return queue_reset(queue, queue->fresh, code, error);
+    int r = queue_reset(queue, queue->fresh, code, error);
+    if (!r) {
+        queue->last_delivery_id = last_id;
+        *more = rows == QUEUE_PAGE;
+    }
+    return r;
 }
 
 /* ---- loading --------------------------------------------------------------------------------- */

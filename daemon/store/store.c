@@ -27,6 +27,7 @@ enum {
     LOCK_RETRY_US = 2000,    /* how often a lock that another process holds is tried */
     SPACE_RETRY_US = 500000, /* how often a full disk is tried */
     REPORT_AFTER_MS = 1000,  /* a wait longer than this is worth a line in the log */
+    LAST_WAIT_MS = 1000,     /* what a stop that may not wait still waits for a lock */
     INSPECT_EVERY_MS = 1000, /* how often we look whether the file is still where it was */
 };
 
@@ -80,7 +81,10 @@ static void store_reply(struct store *store, struct store_reply content) {
 }
 
 void store_send(struct store *store, struct store_request *request) {
-    if (channel_send(store->requests, request) != CHANNEL_SENT)
+    enum channel_result result = channel_send(store->requests, request);
+    if (result == CHANNEL_FULL)
+        abort(); /* more unanswered requests than the requester promised */
+    if (result == CHANNEL_CLOSED)
         store_request_free(request);
 }
 
@@ -117,7 +121,7 @@ static bool store_may_retry(struct store *store, struct store_wait *wait, int r,
                             const struct error *error) {
     if (r != ERROR_BUSY && r != ERROR_FULL)
         return false;
-    if (atomic_load(&store->give_up))
+    if (atomic_load(&store->give_up) && clock_now().mono_ms - wait->since_ms >= LAST_WAIT_MS)
         return false;
     store_report_wait(wait, error);
     int64_t pause_us = r == ERROR_BUSY ? LOCK_RETRY_US : SPACE_RETRY_US;
@@ -304,6 +308,14 @@ static bool store_should_commit(const struct store *store, int64_t now_us) {
            atomic_load(&store->stopping);
 }
 
+/* What comes behind a failure: outcomes are kept, so that what is lost can be counted. */
+static void store_drop_request(struct store *store, struct store_request *request) {
+    if (request->kind == STORE_WRITE)
+        store->unwritten[store->n_unwritten++] = request;
+    else
+        store_request_free(request);
+}
+
 static int store_take_requests(struct store *store, struct error *error) {
     void *batch[BATCH_MAX];
     size_t room = (size_t)(BATCH_MAX - store->n_unwritten);
@@ -314,7 +326,7 @@ static int store_take_requests(struct store *store, struct error *error) {
         if (!r)
             r = store_serve(store, batch[i], error);
         else
-            store_request_free(batch[i]);
+            store_drop_request(store, batch[i]);
     }
     if (!r && store_should_commit(store, clock_mono_us()))
         r = store_commit(store, error);
@@ -364,10 +376,11 @@ static void store_sleep(struct store *store) {
 
 static int store_turn(struct store *store, struct error *error) {
     int r = store_take_requests(store, error);
-    if (!r && (watch_due(&store->watch, clock_mono_us()) || store->more_fresh))
+    if (!r && (watch_due(&store->watch, clock_mono_us()) || store->more_fresh)) {
         r = store_look(store, error);
-    if (r == ERROR_BUSY)
-        r = 0; /* looked at a moment when the log was being recovered: the next look sees it */
+        if (r == ERROR_BUSY)
+            r = 0; /* at a moment when the log was being recovered: the next look sees it */
+    }
     int64_t now_ms = clock_now().mono_ms;
     if (!r)
         r = checkpoint_run(&store->checkpoint, now_ms, error);

@@ -257,6 +257,43 @@ static void hung_endpoints_delay_nobody(void **state) {
     model_free(model);
 }
 
+/* Many more silent endpoints than rows that may be loaded: those that wait hold none. */
+static void crowds_that_hang_leave_room_to_load(void **state) {
+    (void)state;
+    struct model *model = model_new(1, 16);
+    model->policy.max_loaded = 64;
+    scheduler_set_policy(&model->scheduler, &model->policy);
+    struct site *healthy = model_add_site(model);
+    model_insert(model, healthy);
+    model_go(model, SECOND);
+    for (int i = 0; i < 400; i++)
+        hang(site_with_rows(model, 1));
+    model_go(model, 0);
+    go_with_arrivals(model, 0, 1, 100); /* past the first time-outs of the others */
+    assert_int_equal(healthy->sent, 1 + 100);
+    assert_true(wait_most(model, 0, 1) <= 100);
+    model_free(model);
+}
+
+/* The calls of large payloads hang, and hold all the bytes that large ones may have. */
+static void large_payloads_that_hang_delay_no_small_ones(void **state) {
+    (void)state;
+    struct model *model = model_new(1, 64);
+    struct site *healthy = model_add_site(model);
+    model_insert(model, healthy);
+    model_go(model, SECOND);
+    for (int i = 0; i < 3; i++) {
+        struct site *site = model_add_site(model);
+        hang(site);
+        model_insert_sized(model, site, model->now.wall_ms, CLOCK_NEVER, 8 << 20);
+    }
+    model_go(model, 0);
+    go_with_arrivals(model, 0, 1, 20);
+    assert_int_equal(healthy->sent, 1 + 20);
+    assert_true(wait_most(model, 0, 1) <= 100);
+    model_free(model);
+}
+
 /* They had been healthy, so that each may have several calls when it begins to hang. */
 static void endpoints_that_begin_to_hang_delay_nobody(void **state) {
     (void)state;
@@ -462,6 +499,8 @@ int main(void) {
         cmocka_unit_test(an_ordered_endpoint_keeps_its_order_when_it_was_gone),
         cmocka_unit_test(an_ordered_endpoint_keeps_its_order_over_edits),
         cmocka_unit_test(hung_endpoints_delay_nobody),
+        cmocka_unit_test(crowds_that_hang_leave_room_to_load),
+        cmocka_unit_test(large_payloads_that_hang_delay_no_small_ones),
         cmocka_unit_test(endpoints_that_begin_to_hang_delay_nobody),
         cmocka_unit_test(a_hoarder_delays_nobody),
         cmocka_unit_test(a_hoarder_that_begins_to_hang_delays_nobody),
