@@ -15,8 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
-enum { OVERRIDES_MAX = 100 };
+enum { OVERRIDES_MAX = 100, EXIT_DAMAGED = 3 };
 
 enum option_code { OPTION_CHECK = 256, OPTION_HELP_SETTINGS, OPTION_VERSION };
 
@@ -131,6 +132,22 @@ static int check(const struct config *config, struct error *error) {
     return 0;
 }
 
+/* A connection takes a descriptor, and the usual soft limit of 1024 is for programs that use
+ * select(). */
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+/* A database that is damaged or was taken away is nothing that a restart could mend: the service
+ * manager tells it by this. */
+static int exit_code(int kind) {
+    return kind == ERROR_DAMAGED ? EXIT_DAMAGED : error_exit_code(kind);
+}
+
 static int run(struct options *options, struct error *error) {
     struct config config;
     const struct supervisor_options supervisor = {
@@ -145,6 +162,7 @@ static int run(struct options *options, struct error *error) {
     if (options->check) {
         r = check(&config, error);
     } else {
+        raise_descriptor_limit();
         log_open();
         log_set_level((enum log_level)config.log_level);
         r = supervisor_run(&config, &supervisor, error);
@@ -162,5 +180,5 @@ int main(int argc, char **argv) {
     free(options.database_override);
     if (r < 0)
         fprintf(stderr, "outhookd: %s\n", error.text);
-    return r < 0 ? error_exit_code(r) : 0;
+    return r < 0 ? exit_code(r) : 0;
 }

@@ -5,11 +5,18 @@
 #include "outhook/http/call.h"
 #include "outhook/http/worker.h"
 #include "outhook/runtime/channel.h"
+#include "outhook/runtime/log.h"
 
 #include <curl/curl.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
-enum { UNEVEN_CALLS = 8 }; /* this many more than its share are not yet a reason to go elsewhere */
+enum {
+    DESCRIPTORS_SPARE = 100, /* for the database, the log, name lookups and the like */
+    CONNECTIONS_LEAST = 4,   /* a worker keeps at least so many */
+    UNEVEN_CALLS = 8, /* this many more than its share are not yet a reason to go elsewhere */
+};
 
 struct pool_worker {
     struct worker *worker;
@@ -23,6 +30,23 @@ struct pool {
     struct pool_worker workers[];
 };
 
+/* How many connections each worker may keep: twice the calls that there can be, as fewer than are
+ * in use makes each call's end close one; and no more than the process may open. */
+static int pool_connections(int workers, int max_in_flight) {
+    struct rlimit limit;
+    int most = max_in_flight * 2;
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= INT_MAX)
+        return most;
+    int share = ((int)limit.rlim_cur - DESCRIPTORS_SPARE) / workers;
+    if (share * workers < max_in_flight)
+        log_line(LEVEL_WARNING,
+                 "only %d files may be open at once, too few for max_in_flight %d: raise "
+                 "LimitNOFILE= or ulimit -n, or lower max_in_flight",
+                 (int)limit.rlim_cur, max_in_flight);
+    share = share < CONNECTIONS_LEAST ? CONNECTIONS_LEAST : share;
+    return share < most ? share : most;
+}
+
 struct pool *pool_new(struct task_group *group, int workers, int max_in_flight,
                       void (*wake)(void *context), void *context) {
     struct pool *pool = memory_new(1, sizeof *pool + (size_t)workers * sizeof(struct pool_worker));
@@ -30,8 +54,9 @@ struct pool *pool_new(struct task_group *group, int workers, int max_in_flight,
         abort();
     pool->done = channel_new((size_t)max_in_flight, wake, context);
     pool->count = workers;
+    int connections = pool_connections(workers, max_in_flight);
     for (int i = 0; i < workers; i++) {
-        struct worker *worker = worker_new(i + 1, max_in_flight, pool->done);
+        struct worker *worker = worker_new(i + 1, max_in_flight, connections, pool->done);
         struct task_definition task = worker_task(worker);
         pool->workers[i].worker = worker;
         task_group_add(group, &task);

@@ -16,7 +16,7 @@ enum { WORKER_NAME_BYTES = 16, RECEIVE_BATCH = 64 };
 
 struct worker {
     char name[WORKER_NAME_BYTES];
-    int capacity;
+    int connections;
     struct channel *calls, *done;
     atomic_bool stopping;
     atomic_uint_fast64_t heartbeat;
@@ -212,8 +212,7 @@ static void worker_open(struct worker *worker) {
     curl_multi_setopt(worker->multi, CURLMOPT_SOCKETDATA, worker);
     curl_multi_setopt(worker->multi, CURLMOPT_TIMERFUNCTION, worker_want_timer);
     curl_multi_setopt(worker->multi, CURLMOPT_TIMERDATA, worker);
-    /* Counts connections in use, too: fewer than this, and each call's end closes one. */
-    curl_multi_setopt(worker->multi, CURLMOPT_MAXCONNECTS, (long)worker->capacity * 2);
+    curl_multi_setopt(worker->multi, CURLMOPT_MAXCONNECTS, (long)worker->connections);
     uv_timer_init(&worker->loop, &worker->timer);
     worker->timer.data = worker;
 }
@@ -258,10 +257,10 @@ static void worker_stop(void *context) {
 
 /* ---- the owner's side ------------------------------------------------------------------------ */
 
-struct worker *worker_new(int number, int capacity, struct channel *done) {
+struct worker *worker_new(int number, int capacity, int connections, struct channel *done) {
     struct worker *worker = new (struct worker);
     snprintf(worker->name, sizeof worker->name, "worker%d", number);
-    worker->capacity = capacity;
+    worker->connections = connections;
     worker->done = done;
     worker->calls = channel_new((size_t)capacity, worker_wake, worker);
     list_init(&worker->active);

@@ -99,3 +99,14 @@ def test_a_long_read_does_not_stop_anything(db, daemon, receiver):
     assert reader.execute("SELECT count(*) FROM deliveries").fetchall() == [(0,)]
     reader.close()
     assert len(receiver.got()) == 600
+
+
+def test_a_stop_does_not_wait_for_a_lock_that_holds_up_the_start(db, daemon):
+    """The new limit has to be written, and can't be."""
+    holder = LockHolder(db).take()
+    one = daemon(max_pending=5, wait=False)
+    one.wait_for_line("holds a lock")
+    one.signal(signal.SIGTERM)
+    assert one.wait(timeout=30) == 0
+    assert holder.process.poll() is None, "the lock is still held"
+    holder.let_go()

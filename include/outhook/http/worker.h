@@ -18,9 +18,10 @@
 struct http_call;
 struct worker;
 
-/* A worker that has not started. It has room for `capacity` calls; `done` must have room for all
+/* A worker that has not started. It has room for `capacity` calls, and keeps at most
+ * `connections` open, idle ones included; `done` must have room for all
  * calls of all workers, and outlive it. */
-struct worker *worker_new(int number, int capacity, struct channel *done);
+struct worker *worker_new(int number, int capacity, int connections, struct channel *done);
 
 /* Frees a worker whose task has ended. NULL is fine. */
 void worker_free(struct worker *worker);
