@@ -121,8 +121,10 @@ struct site {
     struct event arrival, enable;
 
     struct heap rows;
-    int messages; /* about it, between store and loop; fresh rows included */
-    bool retold;  /* its next_due was read while rows were handed out, and may be early */
+    int messages;           /* about it, between store and loop; fresh rows included */
+    struct message *notice; /* of the store's look number `looked` */
+    int64_t looked;
+    bool retold; /* its next_due was read while rows were handed out, and may be early */
     int calls, calls_most, sent, delivered, refused;
     int64_t slot_us;
 };
@@ -184,6 +186,7 @@ struct sim {
     struct list fresh, handed_out;        /* rows */
     struct list asked, told, uncommitted; /* messages */
     struct event store, commit, reply, wake, lock;
+    int64_t looks;
     int64_t turn_most_us; /* until the store takes what is asked */
     int64_t lock_every_ms, locked_until_us;
     int booted; /* sites that have been told of since the start */

@@ -134,17 +134,27 @@ static void store_boot(struct sim *sim) {
         store_tell_endpoint(sim, &sim->sites[sim->booted++]);
 }
 
-/* Notices what other connections have committed. */
+static void store_notice(struct sim *sim, struct site *site, int64_t due_at) {
+    if (site->looked == sim->looks) {
+        if (due_at < site->notice->due_at)
+            site->notice->due_at = due_at;
+        return;
+    }
+    site->looked = sim->looks;
+    site->notice = message_new(TELL_NOTICED, site);
+    site->notice->due_at = due_at;
+    store_tell(sim, site->notice);
+}
+
+/* Notices what other connections have committed: one notice an endpoint, of its earliest row. */
 static void store_look(struct sim *sim) {
     struct list *link;
+    sim->looks++;
     while ((link = list_pop(&sim->fresh))) {
         struct row *row = container_of(link, struct row, fresh);
         row->site->messages--;
-        if (row->site->id > sim->booted)
-            continue; /* it will be read with its endpoint */
-        struct message *message = message_new(TELL_NOTICED, row->site);
-        message->due_at = row->due_at;
-        store_tell(sim, message);
+        if (row->site->id <= sim->booted) /* or it will be read with its endpoint */
+            store_notice(sim, row->site, row->due_at);
     }
 }
 
