@@ -7,7 +7,7 @@
 # A substitution that changes more or fewer lines than it should is an error: the code has moved on.
 set -eu
 
-scale=${1:-2}
+scale=${1:-1}
 root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d "${TMPDIR:-/tmp}/mutate.XXXXXX")
 trap 'rm -rf "$work"' EXIT
