@@ -4,6 +4,7 @@
 #include "outhook/delivery/signature.h"
 #include "outhook/store/database.h"
 
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 

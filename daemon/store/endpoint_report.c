@@ -6,6 +6,7 @@
 #include "outhook/store/database.h"
 
 #include <inttypes.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

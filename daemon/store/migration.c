@@ -3,6 +3,7 @@
 #include "outhook/store/database.h"
 
 #include <inttypes.h>
+#include <sqlite3.h>
 #include <stdio.h>
 
 enum { OUTHOOK_APPLICATION_ID = 0x6f757468 }; /* "outh"; set by the first migration */

@@ -5,6 +5,7 @@
 #include "outhook/store/database.h"
 
 #include <inttypes.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <time.h>
 

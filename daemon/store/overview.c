@@ -4,6 +4,7 @@
 #include "outhook/store/lock.h"
 
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>

@@ -6,6 +6,7 @@
 #include "outhook/delivery/endpoint.h"
 #include "outhook/store/database.h"
 
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,6 +3,7 @@
 #include "outhook/store/database.h"
 
 #include <inttypes.h>
+#include <sqlite3.h>
 #include <string.h>
 
 #define SELECTION_ENDPOINT                                                                         \

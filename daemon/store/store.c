@@ -12,6 +12,7 @@
 
 #include <inttypes.h>
 #include <poll.h>
+#include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,6 +3,7 @@
 #include "outhook/store/database.h"
 
 #include <inttypes.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 

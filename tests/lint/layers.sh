@@ -51,7 +51,7 @@ misplaced_includes_and_banned_calls() {
                 may["cli"] = may["service"] "cli "
 
                 # Which layers, or which file, a header of a library may be included from.
-                home["sqlite3.h"] = " store "
+                home["sqlite3.h"] = " daemon/store "
                 home["curl/"] = " http "
                 home["uv.h"] = " runtime http service outhookd.c "
                 home["uv/"] = home["uv.h"]

@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <inttypes.h>
 #include <setjmp.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>

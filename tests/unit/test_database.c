@@ -4,6 +4,7 @@
 
 #include "store_world.h"
 
+#include <sqlite3.h>
 #include <sys/stat.h>
 
 static int open_as(struct world *world, enum database_role role, struct error *error) {

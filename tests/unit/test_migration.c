@@ -4,6 +4,7 @@
 
 #include "store_world.h"
 
+#include <sqlite3.h>
 #include <sys/wait.h>
 
 enum { PROCESSES = 7, HOLD_US = 200000 };

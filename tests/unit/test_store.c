@@ -11,6 +11,7 @@
 
 #include <sched.h>
 #include <semaphore.h>
+#include <sqlite3.h>
 
 enum {
     PLENTY = 1 << 20,

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 
 enum { BULK_ROWS = 700, NOW = 10000 };

@@ -9,6 +9,8 @@
 
 #include "store_world.h"
 
+#include <sqlite3.h>
+
 enum { PLENTY = 1 << 20 };
 
 static struct queue queue;

@@ -4,6 +4,8 @@
 
 #include "store_world.h"
 
+#include <sqlite3.h>
+
 static struct writer writer;
 
 static struct world *world_with_writer(int rows) {

@@ -5,15 +5,18 @@
  * One connection to the database, set up the way outhook needs it, with errors as sentences.
  *
  * A connection belongs to one thread. Statements are prepared once and kept by the module that uses
- * them. Only files in store/ see the SQLite types behind this.
+ * them. Only the files of daemon/store/ see what the SQLite types behind this hold.
  */
 
 #include "outhook/base/error.h"
 #include "outhook/store/migration.h"
 
-#include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+/* SQLite's, for the files of store/ alone: sqlite3.h is included there and nowhere else. */
+struct sqlite3;
+struct sqlite3_stmt;
 
 /* Who opens: it decides what the connection may do and how it waits for locks. */
 enum database_role {
@@ -24,8 +27,8 @@ enum database_role {
 };
 
 struct database {
-    sqlite3 *handle;  /* NULL while closed */
-    char *path;       /* as given, for people */
+    struct sqlite3 *handle; /* NULL while closed */
+    char *path;             /* as given, for people */
     const char *file; /* the file itself, links resolved; its -wal lies beside it. SQLite's. */
     enum database_role role;
     struct migration_result migrated; /* what opening it found and did, when the role migrates */
@@ -49,7 +52,7 @@ int database_integer(struct database *database, const char *sql, int64_t *value,
                      struct error *error) must_check;
 
 /* Prepares a statement to keep. Its owner frees it with sqlite3_finalize(). */
-int database_prepare(struct database *database, sqlite3_stmt **statement, const char *sql,
+int database_prepare(struct database *database, struct sqlite3_stmt **statement, const char *sql,
                      struct error *error) must_check;
 
 /* Turns a failed call's result code into a sentence and an error kind:
@@ -58,9 +61,9 @@ int database_prepare(struct database *database, sqlite3_stmt **statement, const 
 int database_error(struct database *database, int code, const char *doing, struct error *error);
 
 /* A text column's copy, freed with free(), or NULL. */
-char *database_text(sqlite3_stmt *statement, int column);
+char *database_text(struct sqlite3_stmt *statement, int column);
 
 /* Binds a text, or NULL for NULL. The text must live until the statement is reset. */
-void database_bind_text(sqlite3_stmt *statement, int parameter, const char *text);
+void database_bind_text(struct sqlite3_stmt *statement, int parameter, const char *text);
 
 #endif

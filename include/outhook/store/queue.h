@@ -14,11 +14,11 @@
 #include "outhook/base/error.h"
 #include "outhook/base/map.h"
 
-#include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct database;
+struct sqlite3_stmt;
 struct delivery;
 struct endpoint;
 
@@ -29,7 +29,7 @@ struct queue {
     struct map handed_out;    /* delivery ids */
     int64_t last_delivery_id; /* everything up to here has been noticed */
     int64_t last_change_seq;  /* endpoint changes up to here have been noticed */
-    sqlite3_stmt *endpoint, *secrets, *next_due, *due, *webhook, *fresh, *changes, *boot,
+    struct sqlite3_stmt *endpoint, *secrets, *next_due, *due, *webhook, *fresh, *changes, *boot,
         *data_version;
 };
 

@@ -12,11 +12,11 @@
 #include "outhook/base/error.h"
 #include "outhook/delivery/outcome.h"
 
-#include <sqlite3.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct database;
+struct sqlite3_stmt;
 
 enum write_fate { WRITE_DELIVERED, WRITE_AGAIN, WRITE_FAILED, WRITE_EXPIRED };
 
@@ -37,7 +37,7 @@ struct write {
 
 struct writer {
     struct database *database;
-    sqlite3_stmt *again, *finish, *cancelled, *expire, *attempt, *pending, *disable;
+    struct sqlite3_stmt *again, *finish, *cancelled, *expire, *attempt, *pending, *disable;
 };
 
 int writer_open(struct writer *writer, struct database *database, struct error *error) must_check;
