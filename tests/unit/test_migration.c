@@ -148,6 +148,7 @@ static pid_t hold_lock_in_a_child(struct world *world) {
     pid_t child = fork();
     if (!child) {
         world_open_bare(world);
+        sqlite3_busy_timeout(world->people, 10000); /* the others may be reading at the COMMIT */
         sql(world->people, "BEGIN IMMEDIATE");
         bool said = write(told[1], "y", 1) == 1;
         usleep(HOLD_US); /* were it too short, the others would only meet less closely */
