@@ -25,11 +25,6 @@ enum verdict verdict_of_status(int status_code, bool retry_after) {
     return VERDICT_FAILED;
 }
 
-bool verdict_is_answer(enum verdict verdict) {
-    return verdict == VERDICT_DELIVERED || verdict == VERDICT_REJECTED || verdict == VERDICT_GONE ||
-           verdict == VERDICT_THROTTLED;
-}
-
 void outcome_free(struct outcome *outcome) {
     free(outcome->error);
     free(outcome->response_headers);

@@ -27,18 +27,6 @@ static void every_status_has_its_verdict(void **state) {
     assert_int_equal(verdict_of_status(999, true), VERDICT_FAILED);
 }
 
-static void who_answers_is_alive(void **state) {
-    (void)state;
-    static const enum verdict answers[] = {VERDICT_DELIVERED, VERDICT_REJECTED, VERDICT_GONE,
-                                           VERDICT_THROTTLED};
-    static const enum verdict silences[] = {VERDICT_FAILED,  VERDICT_TIMEOUT, VERDICT_UNREACHABLE,
-                                            VERDICT_BLOCKED, VERDICT_INVALID, VERDICT_ABORTED};
-    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
-        assert_true(verdict_is_answer(answers[i]));
-    for (size_t i = 0; i < sizeof silences / sizeof *silences; i++)
-        assert_false(verdict_is_answer(silences[i]));
-}
-
 /* They stand in the attempts table: a change of one is a change of the contract. */
 static void words(void **state) {
     (void)state;
@@ -67,7 +55,6 @@ static void freeing_leaves_nothing_to_free_again(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_status_has_its_verdict),
-        cmocka_unit_test(who_answers_is_alive),
         cmocka_unit_test(words),
         cmocka_unit_test(freeing_leaves_nothing_to_free_again),
     };

@@ -37,9 +37,6 @@ const char *verdict_name(enum verdict verdict);
  * failure). `retry_after` says whether the answer carried a usable Retry-After. */
 enum verdict verdict_of_status(int status_code, bool retry_after);
 
-/* Whether the endpoint has shown that it is alive: it answered, whatever it said. */
-bool verdict_is_answer(enum verdict verdict);
-
 struct outcome {
     enum verdict verdict;
     int status_code;        /* 0: no answer */
