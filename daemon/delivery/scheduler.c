@@ -7,35 +7,10 @@
 #include <stdlib.h>
 
 enum {
-    LOADS_MAX = 64,         /* loads under way at once */
     LOAD_ROWS_MAX = 32,     /* rows a load */
     UNLOAD_AFTER_MS = 1000, /* a lane that waits longer than this keeps no rows in memory */
     DEBT_MAX_MS = 10000,    /* slot-time that a lane may owe, at most */
 };
-
-static const int64_t load_bytes_usual = 256 * 1024;
-
-/* ---- bytes ----------------------------------------------------------------------------------- */
-
-/* What a load may bring when no more is needed; a payload larger than that is a large one. */
-static int64_t scheduler_usual_bytes(const struct scheduler *scheduler) {
-    int64_t half = scheduler->policy.max_loaded_bytes / 2;
-    return half < load_bytes_usual ? half : load_bytes_usual;
-}
-
-/* Counts bytes that come into memory, or leave it when they are less than none. */
-static void scheduler_count_bytes(struct scheduler *scheduler, int64_t bytes) {
-    scheduler->bytes_loaded += bytes;
-    if ((bytes < 0 ? -bytes : bytes) > scheduler_usual_bytes(scheduler))
-        scheduler->bytes_large += bytes;
-}
-
-static bool scheduler_has_bytes(const struct scheduler *scheduler, int64_t bytes) {
-    bool large = bytes > scheduler_usual_bytes(scheduler);
-    int64_t loaded =
-        large ? scheduler->bytes_large : scheduler->bytes_loaded - scheduler->bytes_large;
-    return !loaded || loaded + bytes <= scheduler->policy.max_loaded_bytes / 2;
-}
 
 /* ---- states ---------------------------------------------------------------------------------- */
 
@@ -72,10 +47,8 @@ static void scheduler_move(struct scheduler *scheduler, struct lane *lane, enum 
         heap_push(&scheduler->ready, &lane->node, key, lane->endpoint_id);
         break;
     case LANE_LOADING:
-        if (lane->load == LOAD_NONE) {
-            lane->load = LOAD_QUEUED;
-            list_push(lane->need_bytes ? &scheduler->large_loads : &scheduler->loads, &lane->link);
-        }
+        if (lane->load == LOAD_NONE)
+            loader_queue(&scheduler->loader, lane);
         break;
     case LANE_PARKED:
         list_push(&scheduler->parked, &lane->link);
@@ -92,8 +65,8 @@ static void scheduler_release(struct scheduler *scheduler, struct lane *lane,
                               struct delivery *delivery) {
     if (delivery->due_at < lane->next_due)
         lane->next_due = delivery->due_at;
-    scheduler->n_loaded--;
-    scheduler_count_bytes(scheduler, -(int64_t)delivery->payload_bytes);
+    loader_drop_payload(&scheduler->loader, &scheduler->policy.load, delivery);
+    loader_drop_row(&scheduler->loader);
     scheduler->ops->release(scheduler->context, delivery);
 }
 
@@ -163,8 +136,7 @@ void scheduler_init(struct scheduler *scheduler, const struct scheduler_ops *ops
         .policy = *policy,
         .random = {seed},
     };
-    list_init(&scheduler->loads);
-    list_init(&scheduler->large_loads);
+    loader_init(&scheduler->loader);
     list_init(&scheduler->parked);
 }
 
@@ -253,18 +225,14 @@ void scheduler_loaded(struct scheduler *scheduler, int64_t endpoint_id,
                       struct delivery *const *rows, int count, int64_t next_due, int64_t need_bytes,
                       struct now now) {
     struct lane *lane = map_get(&scheduler->lanes, endpoint_id);
-    scheduler->n_loads--;
-    scheduler->n_loaded -= lane->load_rows;
-    scheduler_count_bytes(scheduler, -lane->load_bytes);
-    lane->load = LOAD_NONE;
+    loader_answered(&scheduler->loader, &scheduler->policy.load, lane);
     lane->need_bytes = need_bytes;
 
     for (int i = 0; i < count; i++) {
         rows[i]->lane = lane;
         list_push(&lane->window, &rows[i]->link);
         lane->n_window++;
-        scheduler->n_loaded++;
-        scheduler_count_bytes(scheduler, (int64_t)rows[i]->payload_bytes);
+        loader_take(&scheduler->loader, &scheduler->policy.load, rows[i]);
     }
     if (!lane->drop_load || next_due < lane->next_due)
         lane->next_due = next_due;
@@ -279,7 +247,7 @@ void scheduler_written(struct scheduler *scheduler, struct delivery *delivery, i
     struct lane *lane = delivery->lane;
     lane->n_unwritten--;
     scheduler->n_unwritten--;
-    scheduler->n_loaded--;
+    loader_drop_row(&scheduler->loader);
     if (due_at < lane->next_due)
         lane->next_due = due_at;
     delivery_free(delivery);
@@ -292,7 +260,7 @@ static void scheduler_land(struct scheduler *scheduler, struct delivery *deliver
     list_remove(&delivery->link);
     delivery->lane->n_flying--;
     scheduler->n_flying--;
-    scheduler_count_bytes(scheduler, -(int64_t)delivery->payload_bytes);
+    loader_drop_payload(&scheduler->loader, &scheduler->policy.load, delivery);
     delivery_free_payload(delivery);
     if (delivery->unproven)
         scheduler->n_unproven--;
@@ -372,7 +340,7 @@ struct completion scheduler_completed(struct scheduler *scheduler, struct delive
 
 void scheduler_aborted(struct scheduler *scheduler, struct delivery *delivery) {
     scheduler_land(scheduler, delivery);
-    scheduler->n_loaded--;
+    loader_drop_row(&scheduler->loader);
     delivery_free(delivery);
 }
 
@@ -400,40 +368,27 @@ static int lane_rows_wanted(const struct scheduler *scheduler, const struct lane
     return want < 1 ? 1 : want > LOAD_ROWS_MAX ? LOAD_ROWS_MAX : want;
 }
 
-/* Sends a load if the bounds allow one now. */
-static bool scheduler_load(struct scheduler *scheduler, struct lane *lane, struct now now) {
-    int rows = lane_rows_wanted(scheduler, lane, now);
-    int room = scheduler->policy.max_loaded - scheduler->n_loaded;
-    int64_t bytes = lane->need_bytes ? lane->need_bytes : scheduler_usual_bytes(scheduler);
-    if (scheduler->n_loads >= LOADS_MAX || room < 1 || !scheduler_has_bytes(scheduler, bytes))
-        return false;
-
-    lane->load = LOAD_SENT;
-    lane->load_rows = rows < room ? rows : room;
-    lane->load_bytes = bytes;
-    scheduler->n_loads++;
-    scheduler->n_loaded += lane->load_rows;
-    scheduler_count_bytes(scheduler, bytes);
-    scheduler->ops->load(scheduler->context, lane->endpoint_id, lane->load_rows, bytes);
-    return true;
+static void scheduler_load(struct scheduler *scheduler, struct lane *lane, struct now now) {
+    loader_ask(&scheduler->loader, &scheduler->policy.load, lane,
+               lane_rows_wanted(scheduler, lane, now));
+    scheduler->ops->load(scheduler->context, lane->endpoint_id, lane->load_rows, lane->load_bytes);
 }
 
-/* In the order of asking; the first that the bounds refuse keeps those behind it waiting, so that
- * it gets its turn. */
-static void scheduler_run_loads(struct scheduler *scheduler, struct list *loads, struct now now) {
-    struct list *link;
-    while ((link = list_first(loads))) {
-        if (!scheduler_load(scheduler, container_of(link, struct lane, link), now))
-            return;
-        list_remove(link);
+static void scheduler_run_loads(struct scheduler *scheduler, struct now now) {
+    struct lane *lane;
+    while ((lane = loader_next(&scheduler->loader, &scheduler->policy.load))) {
+        list_remove(&lane->link);
+        scheduler_load(scheduler, lane, now);
     }
 }
 
 static void scheduler_prefetch(struct scheduler *scheduler, struct lane *lane, struct now now) {
     bool low = lane->n_window < lane_limit(lane, &scheduler->policy.lane, now.mono_ms) / 2;
     /* Not before those that have nothing at all: the first of them may wait for much room. */
-    if (low && list_empty(&scheduler->loads) && lane->load == LOAD_NONE &&
-        lane->next_due <= now.wall_ms && lane->state != LANE_PAUSED && lane->state != LANE_WAITING)
+    if (low && list_empty(&scheduler->loader.usual) && lane->load == LOAD_NONE &&
+        lane->next_due <= now.wall_ms && lane->state != LANE_PAUSED &&
+        lane->state != LANE_WAITING &&
+        loader_has_room(&scheduler->loader, &scheduler->policy.load, lane))
         scheduler_load(scheduler, lane, now);
 }
 
@@ -445,7 +400,7 @@ static struct delivery *lane_pop(struct lane *lane) {
 
 static void scheduler_expire(struct scheduler *scheduler, struct lane *lane,
                              struct delivery *delivery, struct now now) {
-    scheduler_count_bytes(scheduler, -(int64_t)delivery->payload_bytes);
+    loader_drop_payload(&scheduler->loader, &scheduler->policy.load, delivery);
     delivery_free_payload(delivery);
     lane->n_unwritten++;
     scheduler->n_unwritten++;
@@ -526,8 +481,7 @@ bool scheduler_run(struct scheduler *scheduler, struct now now, int budget) {
     scheduler_run_timers(scheduler, now);
     while (scheduler_has_slot(scheduler) && budget-- > 0 && (node = scheduler_next(scheduler, now)))
         scheduler_serve(scheduler, container_of(node, struct lane, node), now);
-    scheduler_run_loads(scheduler, &scheduler->loads, now);
-    scheduler_run_loads(scheduler, &scheduler->large_loads, now);
+    scheduler_run_loads(scheduler, now);
     return scheduler_has_slot(scheduler) &&
            (heap_first(&scheduler->ready) || scheduler_may_unpark(scheduler));
 }

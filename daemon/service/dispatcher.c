@@ -68,8 +68,7 @@ int dispatcher_http_policy(const struct config *config, struct http_policy **pol
 static struct scheduler_policy scheduler_policy(const struct config *config) {
     return (struct scheduler_policy){
         .max_in_flight = (int)config->max_in_flight,
-        .max_loaded = (int)config->max_loaded,
-        .max_loaded_bytes = config->max_loaded_bytes,
+        .load = {.max_rows = (int)config->max_loaded, .max_bytes = config->max_loaded_bytes},
         .lane =
             {.endpoint_max_in_flight = (int)config->endpoint_max_in_flight,
              /* An endpoint that falls silent with all its slots taken leaves as many to others. */

@@ -18,7 +18,7 @@ failures=0
 # The sources that the simulator stands on.
 sources="daemon/base/heap.c daemon/base/map.c daemon/base/memory.c daemon/base/random.c
     daemon/delivery/breaker.c daemon/delivery/concurrency.c daemon/delivery/delivery.c
-    daemon/delivery/endpoint.c daemon/delivery/lane.c daemon/delivery/outcome.c
+    daemon/delivery/endpoint.c daemon/delivery/lane.c daemon/delivery/loader.c daemon/delivery/outcome.c
     daemon/delivery/rate.c daemon/delivery/retry.c daemon/delivery/scheduler.c
     tests/sim/main.c tests/sim/sim.c tests/sim/sim_check.c tests/sim/sim_receiver.c
     tests/sim/sim_scenarios.c tests/sim/sim_store.c"

@@ -325,7 +325,7 @@ int64_t sim_drain(struct sim *sim, int64_t ms) {
                      (long long)(sim->n_rows - sim->n_ended), (long long)sim->n_rows,
                      (long long)ms);
     }
-    sim_assert(sim, sim->scheduler.n_loaded == 0 && sim->scheduler.bytes_loaded == 0);
+    sim_assert(sim, sim->scheduler.loader.n_rows == 0 && sim->scheduler.loader.bytes == 0);
     return (sim->now_us - from_us) / US_PER_MS;
 }
 
@@ -378,8 +378,7 @@ struct sim *sim_new(const char *scenario, const struct options *options, int slo
     sim->schedule = (struct durations){.count = 5, .ms = {10000, 60000, 300000, 1800000, 3600000}};
     sim->policy = (struct scheduler_policy){
         .max_in_flight = slots,
-        .max_loaded = 20000,
-        .max_loaded_bytes = 64 << 20,
+        .load = {.max_rows = 20000, .max_bytes = 64 << 20},
         .lane = {.endpoint_max_in_flight = 20,
                  .share_max = (slots + 1) / 2,
                  .breaker = {.failures = 5, .open_ms = 30 * SECOND, .open_max_ms = 30 * MINUTE}},

@@ -80,13 +80,13 @@ static void check_sums(struct sim *sim) {
     sim_assert(sim, scheduler->n_flying == sim->n_calls);
     sim_assert(sim, scheduler->n_unproven == sim->n_unproven);
     sim_assert(sim, scheduler->n_unwritten == sim->n_unwritten);
-    sim_assert(sim, scheduler->n_loads == sim->n_loads);
-    sim_assert(sim, scheduler->n_loaded == sim->n_loaded);
-    sim_assert(sim, scheduler->bytes_loaded == sim->bytes_loaded);
+    sim_assert(sim, scheduler->loader.n_loads == sim->n_loads);
+    sim_assert(sim, scheduler->loader.n_rows == sim->n_loaded);
+    sim_assert(sim, scheduler->loader.bytes == sim->bytes_loaded);
     sim_assert(sim, sim->n_calls + sim->n_unwritten <= policy->max_in_flight);
     sim_assert(sim, sim->n_unproven <= (policy->max_in_flight + 1) / 2);
-    sim_assert(sim, sim->n_loaded <= policy->max_loaded);
-    sim_assert(sim, sim->bytes_loaded <= policy->max_loaded_bytes);
+    sim_assert(sim, sim->n_loaded <= policy->load.max_rows);
+    sim_assert(sim, sim->bytes_loaded <= policy->load.max_bytes);
 }
 
 /* Every lane, and what they add up to. */
@@ -110,13 +110,13 @@ static void check_all(struct sim *sim) {
     sim_assert(sim, scheduler->timers.count == (size_t)states[LANE_WAITING]);
     sim_assert(sim, scheduler->ready.count == (size_t)states[LANE_READY]);
     sim_assert(sim, list_length(&scheduler->parked) == states[LANE_PARKED]);
-    sim_assert(sim,
-               list_length(&scheduler->loads) + list_length(&scheduler->large_loads) == queued);
+    sim_assert(sim, list_length(&scheduler->loader.usual) + list_length(&scheduler->loader.large) ==
+                        queued);
     sim_assert(sim, scheduler->n_reserved == reserved);
     sim_assert(sim, sim->n_unproven + reserved <= (sim->policy.max_in_flight + 1) / 2);
     sim_assert(sim, scheduler->n_flying == flying);
     sim_assert(sim, scheduler->n_unwritten == unwritten);
-    sim_assert(sim, scheduler->n_loaded == asked + window + flying + unwritten);
+    sim_assert(sim, scheduler->loader.n_rows == asked + window + flying + unwritten);
 }
 
 static void note_memory(struct sim *sim) {
@@ -153,7 +153,8 @@ void sim_check_ran(struct sim *sim) {
     if (slot && !list_empty(&scheduler->parked)) /* only their share may hold them */
         sim_assert(sim, scheduler->n_unproven + scheduler->n_reserved >=
                             (sim->policy.max_in_flight + 1) / 2);
-    if (!list_empty(&scheduler->loads) ||
-        !list_empty(&scheduler->large_loads)) /* something will come back and let them go on */
-        sim_assert(sim, scheduler->n_loads || scheduler->n_loaded || scheduler->bytes_loaded);
+    if (!list_empty(&scheduler->loader.usual) ||
+        !list_empty(&scheduler->loader.large)) /* something will come back and let them go on */
+        sim_assert(sim, scheduler->loader.n_loads || scheduler->loader.n_rows ||
+                            scheduler->loader.bytes);
 }

@@ -23,7 +23,7 @@ struct recount {
 };
 
 static inline bool check_is_large(const struct scheduler *scheduler, int64_t bytes) {
-    int64_t half = scheduler->policy.max_loaded_bytes / 2;
+    int64_t half = scheduler->policy.load.max_bytes / 2;
     return bytes > (half < 256 << 10 ? half : 256 << 10);
 }
 
@@ -92,25 +92,25 @@ static inline void check_sums(struct model *model, const struct recount *sums) {
     assert_int_equal(scheduler->timers.count, sums->states[LANE_WAITING]);
     assert_int_equal(scheduler->ready.count, sums->states[LANE_READY]);
     assert_int_equal(list_length(&scheduler->parked), sums->states[LANE_PARKED]);
-    assert_int_equal(list_length(&scheduler->loads) + list_length(&scheduler->large_loads),
+    assert_int_equal(list_length(&scheduler->loader.usual) + list_length(&scheduler->loader.large),
                      sums->loads_queued);
     assert_int_equal(scheduler->n_reserved, sums->reserved);
-    assert_int_equal(scheduler->n_loads, sums->loads_sent);
+    assert_int_equal(scheduler->loader.n_loads, sums->loads_sent);
     assert_int_equal(scheduler->n_flying, sums->flying);
     assert_int_equal(scheduler->n_flying, model->calls.count);
     assert_int_equal(scheduler->n_unwritten, sums->unwritten);
     assert_int_equal(scheduler->n_unproven, sums->unproven);
-    assert_int_equal(scheduler->n_loaded,
+    assert_int_equal(scheduler->loader.n_rows,
                      sums->loaded + sums->window + sums->flying + sums->unwritten);
-    assert_int_equal(scheduler->bytes_loaded, sums->bytes);
+    assert_int_equal(scheduler->loader.bytes, sums->bytes);
 
     assert_in_range(scheduler->n_flying + scheduler->n_unwritten, 0, policy->max_in_flight);
     assert_in_range(scheduler->n_unproven, 0, (policy->max_in_flight + 1) / 2);
-    assert_in_range(scheduler->n_loaded, 0, policy->max_loaded);
+    assert_in_range(scheduler->loader.n_rows, 0, policy->load.max_rows);
     /* One half each; a payload larger than its half may come, but only as the only large one. */
-    int64_t half = policy->max_loaded_bytes / 2;
-    assert_true(scheduler->bytes_loaded - scheduler->bytes_large <= half);
-    assert_true(scheduler->bytes_large <= half || sums->large == 1);
+    int64_t half = policy->load.max_bytes / 2;
+    assert_true(scheduler->loader.bytes - scheduler->loader.bytes_large <= half);
+    assert_true(scheduler->loader.bytes_large <= half || sums->large == 1);
 }
 
 /* No lane believes that its next row is due later than it is, but for what the store is just about
@@ -148,8 +148,9 @@ static inline void model_check_ran(struct model *model) {
     if (slot && !list_empty(&scheduler->parked)) /* only their share may hold them */
         assert_true(scheduler->n_unproven + scheduler->n_reserved >=
                     (policy->max_in_flight + 1) / 2);
-    if (!list_empty(&scheduler->loads)) /* something will come back and let them go on */
-        assert_true(scheduler->n_loads || scheduler->n_loaded || scheduler->bytes_loaded);
+    if (!list_empty(&scheduler->loader.usual)) /* something will come back and let them go on */
+        assert_true(scheduler->loader.n_loads || scheduler->loader.n_rows ||
+                    scheduler->loader.bytes);
 }
 
 static inline void model_run(struct model *model) {

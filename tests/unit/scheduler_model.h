@@ -484,8 +484,7 @@ static inline struct model *model_new(uint64_t seed, int max_in_flight) {
     model->schedule = (struct durations){.count = 3, .ms = {1000, 10000, 60000}};
     model->policy = (struct scheduler_policy){
         .max_in_flight = max_in_flight,
-        .max_loaded = 4096,
-        .max_loaded_bytes = 16 << 20,
+        .load = {.max_rows = 4096, .max_bytes = 16 << 20},
         .lane = {.endpoint_max_in_flight = 20,
                  .breaker = {.failures = 5, .open_ms = 30000, .open_max_ms = 1800000}},
         .retry = {.schedule = &model->schedule,

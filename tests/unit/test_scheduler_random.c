@@ -191,8 +191,8 @@ static void step(struct model *model) {
 static struct model *world(uint64_t seed) {
     static const int slots[] = {1, 2, 3, 8, 30, 100};
     struct model *model = model_new(seed, slots[seed % 6]);
-    model->policy.max_loaded = seed % 2 ? 4096 : 5;
-    model->policy.max_loaded_bytes = seed % 3 ? 2 << 20 : 16 << 20;
+    model->policy.load.max_rows = seed % 2 ? 4096 : 5;
+    model->policy.load.max_bytes = seed % 3 ? 2 << 20 : 16 << 20;
     scheduler_set_policy(&model->scheduler, &model->policy);
     for (int i = 0; i < SITES; i++) {
         struct site *site = model_add_site(model);
@@ -222,8 +222,8 @@ static void assert_all_has_ended(struct model *model) {
         assert_false(row->flying);
     }
     assert_int_equal(model->n_ended, model->next_row_id);
-    assert_int_equal(model->scheduler.n_loaded, 0);
-    assert_int_equal(model->scheduler.bytes_loaded, 0);
+    assert_int_equal(model->scheduler.loader.n_rows, 0);
+    assert_int_equal(model->scheduler.loader.bytes, 0);
     assert_int_equal(model->scheduler.n_unproven, 0);
 }
 
@@ -273,8 +273,8 @@ static void stopped_at_any_moment(void **state) {
         model_go(model, DAY);
         assert_int_equal(model->n_sent, sent);
         assert_int_equal(model->handed_out.count, 0);
-        assert_int_equal(model->scheduler.n_loaded, 0);
-        assert_int_equal(model->scheduler.bytes_loaded, 0);
+        assert_int_equal(model->scheduler.loader.n_rows, 0);
+        assert_int_equal(model->scheduler.loader.bytes, 0);
         running_step = STEPS;
         model_free(model);
     }

@@ -261,7 +261,7 @@ static void hung_endpoints_delay_nobody(void **state) {
 static void crowds_that_hang_leave_room_to_load(void **state) {
     (void)state;
     struct model *model = model_new(1, 16);
-    model->policy.max_loaded = 64;
+    model->policy.load.max_rows = 64;
     scheduler_set_policy(&model->scheduler, &model->policy);
     struct site *healthy = model_add_site(model);
     model_insert(model, healthy);
@@ -433,7 +433,7 @@ static void a_share_that_is_not_used_goes_on(void **state) {
 static void few_loaded_rows_are_enough(void **state) {
     (void)state;
     struct model *model = model_new(1, 50);
-    model->policy.max_loaded = 3;
+    model->policy.load.max_rows = 3;
     scheduler_set_policy(&model->scheduler, &model->policy);
     for (int i = 0; i < 10; i++)
         site_with_rows(model, 30);
@@ -449,7 +449,7 @@ static void a_large_payload_gets_its_turn(void **state) {
     static const size_t sizes[] = {300 << 10, 900 << 10, 1 << 20, 5 << 20};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         struct model *model = model_new(1, 64);
-        model->policy.max_loaded_bytes = 1 << 20;
+        model->policy.load.max_bytes = 1 << 20;
         scheduler_set_policy(&model->scheduler, &model->policy);
         for (int j = 0; j < 8; j++) {
             struct site *site = model_add_site(model);
@@ -472,7 +472,7 @@ static void a_large_payload_gets_its_turn(void **state) {
 static void large_payloads_alone(void **state) {
     (void)state;
     struct model *model = model_new(1, 64);
-    model->policy.max_loaded_bytes = 1 << 20;
+    model->policy.load.max_bytes = 1 << 20;
     scheduler_set_policy(&model->scheduler, &model->policy);
     for (int i = 0; i < 4; i++) {
         struct site *site = model_add_site(model);

@@ -14,10 +14,8 @@
  * scheduler_ops. So the same code runs in the daemon and under a virtual clock. One thread.
  *
  * Bounds: calls under way and outcomes not yet written together never exceed max_in_flight, so a
- * store that can't write stops the dispatch; rows in memory never exceed max_loaded. Payload bytes
- * have max_loaded_bytes: one half for payloads of usual size, one for large ones, so that large
- * ones that hang with their calls keep no small one waiting. A payload larger than its half travels
- * with no other large one.
+ * store that can't write stops the dispatch; rows and payload bytes in memory stay within the
+ * loader's. A payload larger than the half of max_bytes travels with no other large one.
  */
 
 #include "outhook/base/clock.h"
@@ -26,6 +24,7 @@
 #include "outhook/base/map.h"
 #include "outhook/base/random.h"
 #include "outhook/delivery/lane.h"
+#include "outhook/delivery/loader.h"
 #include "outhook/delivery/outcome.h"
 #include "outhook/delivery/retry.h"
 
@@ -49,8 +48,8 @@ struct scheduler_ops {
 };
 
 struct scheduler_policy {
-    int max_in_flight, max_loaded;
-    int64_t max_loaded_bytes;
+    int max_in_flight;
+    struct loader_policy load;
     struct lane_policy lane;
     struct retry_policy retry; /* its schedule must outlive the scheduler, or the next policy */
 };
@@ -69,14 +68,11 @@ struct scheduler {
     struct random random;
     struct map lanes; /* by endpoint id */
     struct heap timers, ready;
-    struct list loads, large_loads, parked;
+    struct list parked;
+    struct loader loader;
     int64_t virtual_ms; /* of the lane that was served last */
     int n_flying, n_unproven, n_unwritten;
-    int n_reserved;       /* slots of the unproven ones' share that wait for a row to be loaded */
-    int n_loads;          /* sent and not answered */
-    int n_loaded;         /* rows in memory, and rows asked for */
-    int64_t bytes_loaded; /* payload bytes in memory, and bytes allowed to loads under way */
-    int64_t bytes_large;  /* the part of it that is payloads larger than usual */
+    int n_reserved; /* slots of the unproven ones' share that wait for a row to be loaded */
     bool stopping;
 };
 
