@@ -1,21 +1,30 @@
 #include "outhook/delivery/breaker.h"
 
-enum { HEALTHY_ANSWERS = 10, OPENS_MAX = 20, OPEN_JITTER_PERCENT = 20 };
+enum {
+    HEALTHY_ANSWERS = 10,
+    HEALTHY_MS = 10 * 60 * 1000,
+    OPENS_MAX = 20,
+    OPEN_JITTER_PERCENT = 20,
+};
 
-bool breaker_answered(struct breaker *breaker) {
+bool breaker_answered(struct breaker *breaker, int64_t now_ms) {
     bool was_open = breaker->open_until != 0;
     breaker->failures_in_a_row = 0;
     breaker->open_until = 0;
-    if (was_open)
+    if (was_open) {
         breaker->answers_in_a_row = 0;
+        breaker->closed_at = now_ms;
+    }
     if (++breaker->answers_in_a_row >= HEALTHY_ANSWERS)
         breaker->opens = 0;
     return was_open;
 }
 
-static void breaker_open(struct breaker *breaker, const struct breaker_policy *policy,
-                         int64_t now_ms, struct random *random) {
+void breaker_open(struct breaker *breaker, const struct breaker_policy *policy, int64_t now_ms,
+                  struct random *random) {
     int64_t open_ms = policy->open_max_ms;
+    if (!breaker->open_until && now_ms - breaker->closed_at >= HEALTHY_MS)
+        breaker->opens = 0;
     if (policy->open_ms < policy->open_max_ms >> breaker->opens)
         open_ms = policy->open_ms << breaker->opens;
     if (breaker->opens < OPENS_MAX)

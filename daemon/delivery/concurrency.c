@@ -2,7 +2,6 @@
 
 enum {
     ONE_Q8 = 256,
-    OVERDUE_FLOOR_MS = 250, /* how long a healthy endpoint may fall silent before it is noticed */
     OVERDUE_CEILING_MS = 5000,
     SLOW_START_UNKNOWN = 1000,
 };
@@ -66,11 +65,9 @@ void concurrency_doubt(struct concurrency *concurrency) {
     concurrency->proven = false;
 }
 
-int64_t concurrency_overdue_ms(const struct concurrency *concurrency) {
+int64_t concurrency_overdue_ms(const struct concurrency *concurrency, int64_t floor_ms) {
     int64_t usual = (concurrency->smoothed_ms8 + 4 * concurrency->deviation_ms8) / 8;
-    return usual < OVERDUE_FLOOR_MS     ? OVERDUE_FLOOR_MS
-           : usual > OVERDUE_CEILING_MS ? OVERDUE_CEILING_MS
-                                        : usual;
+    return usual < floor_ms ? floor_ms : usual > OVERDUE_CEILING_MS ? OVERDUE_CEILING_MS : usual;
 }
 
 int64_t concurrency_expected_ms(const struct concurrency *concurrency) {

@@ -45,11 +45,15 @@ bool endpoint_same_target(const struct endpoint *a, const struct endpoint *b) {
     return !strcmp(a->url, b->url);
 }
 
-/* FNV-1a, over the letters in lower case as a host has no case. */
-uint64_t endpoint_origin_hash(const struct endpoint *endpoint) {
+int endpoint_origin_length(const struct endpoint *endpoint) {
     const char *authority = strstr(endpoint->url, "://");
     authority = authority ? authority + 3 : endpoint->url;
-    const char *end = authority + strcspn(authority, "/?#");
+    return (int)(authority + strcspn(authority, "/?#") - endpoint->url);
+}
+
+/* FNV-1a, over the letters in lower case as a host has no case. */
+uint64_t endpoint_origin_hash(const struct endpoint *endpoint) {
+    const char *end = endpoint->url + endpoint_origin_length(endpoint);
     uint64_t hash = 0xcbf29ce484222325u;
     for (const char *c = endpoint->url; c < end; c++)
         hash = (hash ^ (uint64_t)tolower((unsigned char)*c)) * 0x100000001b3u;

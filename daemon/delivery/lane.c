@@ -10,6 +10,7 @@ enum {
     CUT_THROTTLED = 50, /* percent of the limit that remains */
     CUT_SILENT = 50,
     CUT_FAILED = 70,
+    OVERDUE_SHARE = 4, /* one part in so many of an answering endpoint's calls may be overdue */
 };
 
 static const char *const state_names[] = {
@@ -77,27 +78,41 @@ int64_t lane_opens_at(const struct lane *lane, struct now now) {
     return at;
 }
 
-/* A call that takes longer than this endpoint's calls do is a sign that it has fallen silent. */
-static bool lane_overdue(const struct lane *lane, int64_t now_mono_ms) {
-    struct list *oldest = list_first(&lane->flying);
-    if (!oldest)
-        return false;
-    int64_t sent_at = container_of(oldest, struct delivery, link)->sent_at;
-    return now_mono_ms - sent_at > concurrency_overdue_ms(&lane->concurrency);
+/* When the call was sent that has been under way longest but for `others`; now without such a call.
+ */
+static int64_t lane_oldest_sent_at(const struct lane *lane, int others, int64_t now_mono_ms) {
+    struct list *link = lane->flying.next;
+    while (link != &lane->flying && others-- > 0)
+        link = link->next;
+    return link == &lane->flying ? now_mono_ms : container_of(link, struct delivery, link)->sent_at;
 }
 
-bool lane_blocked(const struct lane *lane, const struct lane_policy *policy, int64_t now_mono_ms) {
+/* A call that takes longer than this endpoint's calls do is a sign that it has fallen silent. While
+ * others of its calls are answered, a part of them may be slow: one of several servers behind one
+ * address may hang. */
+static bool lane_overdue(const struct lane *lane, int limit, int64_t floor_ms,
+                         int64_t now_mono_ms) {
+    int64_t usual_ms = concurrency_overdue_ms(&lane->concurrency, floor_ms);
+    bool silent = now_mono_ms - lane->answered_at > usual_ms;
+    int slow = silent ? 0 : limit / OVERDUE_SHARE;
+    return now_mono_ms - lane_oldest_sent_at(lane, slow, now_mono_ms) > usual_ms;
+}
+
+bool lane_blocked(const struct lane *lane, const struct lane_policy *policy, int64_t floor_ms,
+                  int64_t now_mono_ms) {
     /* Strict order needs the last row's fate on disk before the next row is chosen. */
     if (lane->endpoint->ordered && lane->n_unwritten)
         return true;
-    return lane->n_flying >= lane_limit(lane, policy, now_mono_ms) ||
-           lane_overdue(lane, now_mono_ms);
+    int limit = lane_limit(lane, policy, now_mono_ms);
+    return lane->n_flying >= limit || lane_overdue(lane, limit, floor_ms, now_mono_ms);
 }
 
 /* The limit and the duration estimate. */
 static void lane_learn_pace(struct lane *lane, const struct lane_policy *policy,
                             const struct outcome *outcome, int64_t sent_at, struct now now) {
     struct concurrency *concurrency = &lane->concurrency;
+    if (outcome_answered(outcome))
+        lane->answered_at = now.mono_ms;
     switch (outcome->verdict) {
     case VERDICT_DELIVERED:
         concurrency_answered(concurrency, now.mono_ms - sent_at);
@@ -132,7 +147,7 @@ static struct lane_news lane_learn_health(struct lane *lane, const struct lane_p
     switch (outcome->verdict) {
     case VERDICT_DELIVERED:
     case VERDICT_REJECTED: /* alive, whatever it says */
-        news.breaker_closed = breaker_answered(&lane->breaker);
+        news.breaker_closed = breaker_answered(&lane->breaker, now.mono_ms);
         break;
     case VERDICT_FAILED:
     case VERDICT_TIMEOUT:

@@ -25,6 +25,25 @@ enum verdict verdict_of_status(int status_code, bool retry_after) {
     return VERDICT_FAILED;
 }
 
+bool outcome_answered(const struct outcome *outcome) {
+    switch (outcome->verdict) {
+    case VERDICT_DELIVERED:
+    case VERDICT_REJECTED:
+    case VERDICT_GONE:
+    case VERDICT_THROTTLED:
+    case VERDICT_FAILED:
+        return true;
+    case VERDICT_TIMEOUT:
+    case VERDICT_UNREACHABLE:
+        return outcome->status_code != 0;
+    case VERDICT_BLOCKED:
+    case VERDICT_INVALID:
+    case VERDICT_ABORTED:
+        break;
+    }
+    return false;
+}
+
 void outcome_free(struct outcome *outcome) {
     free(outcome->error);
     free(outcome->response_headers);

@@ -10,63 +10,21 @@ enum {
     LOAD_ROWS_MAX = 32,     /* rows a load */
     UNLOAD_AFTER_MS = 1000, /* a lane that waits longer than this keeps no rows in memory */
     DEBT_MAX_MS = 10000,    /* slot-time that a lane may owe, at most */
+    /* How long a healthy endpoint may fall silent before it is noticed: while all slots are free,
+     * and when hardly any is. */
+    OVERDUE_FLOOR_MS = 250,
+    OVERDUE_FLOOR_LEAST_MS = 25,
 };
 
 /* ---- states ---------------------------------------------------------------------------------- */
-
-static void scheduler_leave(struct scheduler *scheduler, struct lane *lane) {
-    heap_remove(lane->state == LANE_READY ? &scheduler->ready : &scheduler->timers, &lane->node);
-    list_remove(&lane->link);
-    if (lane->load == LOAD_QUEUED)
-        lane->load = LOAD_NONE;
-}
-
-/* Keeps a slot of the unproven ones' share for a lane whose row is being loaded, or gives it back.
- */
-static void scheduler_reserve(struct scheduler *scheduler, struct lane *lane, bool reserved) {
-    scheduler->n_reserved += reserved - lane->reserved;
-    lane->reserved = reserved;
-}
-
-/* The only function that changes a lane's state: out of the old state's container, into the new
- * one's. `key` is the wake-up time of a WAITING lane (mono ms) and the order of a READY one. */
-static void scheduler_move(struct scheduler *scheduler, struct lane *lane, enum lane_state state,
-                           int64_t key) {
-    assert(lane_edge_allowed(lane->state, state));
-    if (state == LANE_LOADING && lane->state == LANE_LOADING)
-        return; /* it keeps its place among the loads */
-    scheduler_leave(scheduler, lane);
-    if (state != LANE_READY && state != LANE_LOADING)
-        scheduler_reserve(scheduler, lane, false);
-    lane->state = state;
-    switch (state) {
-    case LANE_WAITING:
-        heap_push(&scheduler->timers, &lane->node, key, lane->endpoint_id);
-        break;
-    case LANE_READY:
-        heap_push(&scheduler->ready, &lane->node, key, lane->endpoint_id);
-        break;
-    case LANE_LOADING:
-        if (lane->load == LOAD_NONE)
-            loader_queue(&scheduler->loader, lane);
-        break;
-    case LANE_PARKED:
-        list_push(&scheduler->parked, &lane->link);
-        break;
-    case LANE_IDLE:
-    case LANE_BLOCKED:
-    case LANE_PAUSED:
-        break;
-    }
-}
 
 /* A row leaves memory without having been sent. */
 static void scheduler_release(struct scheduler *scheduler, struct lane *lane,
                               struct delivery *delivery) {
     if (delivery->due_at < lane->next_due)
         lane->next_due = delivery->due_at;
-    loader_drop_payload(&scheduler->loader, &scheduler->policy.load, delivery);
-    loader_drop_row(&scheduler->loader);
+    loader_drop_payload(&scheduler->lanes.loader, &scheduler->policy.load, delivery);
+    loader_drop_row(&scheduler->lanes.loader);
     scheduler->ops->release(scheduler->context, delivery);
 }
 
@@ -81,20 +39,67 @@ static void scheduler_unload(struct scheduler *scheduler, struct lane *lane) {
     }
 }
 
-/* The only function that decides a lane's state. */
-static void scheduler_eval(struct scheduler *scheduler, struct lane *lane, struct now now) {
+static int least_limit(int a, int b) { /* 0: none */
+    return !a || (b && b < a) ? b : a;
+}
+
+static int scheduler_origin_most(const struct scheduler *scheduler) {
+    const struct scheduler_policy *policy = &scheduler->policy;
+    return least_limit(policy->max_in_flight,
+                       least_limit(policy->origin_max_in_flight, policy->lane.share_max));
+}
+
+static bool scheduler_origin_has_room(const struct scheduler *scheduler, const struct lane *lane,
+                                      struct now now) {
+    return origin_room(lane->origin, scheduler_origin_most(scheduler), now.mono_ms) > 0;
+}
+
+static void scheduler_settle_origin(struct scheduler *scheduler, struct origin *origin,
+                                    struct now now) {
+    lanes_settle_origin(&scheduler->lanes, origin, scheduler_origin_most(scheduler), now.mono_ms);
+}
+
+/* The fewer slots are free, the sooner an endpoint is suspected: what falls silent together may
+ * then swallow a part of what is left, and not all of it. */
+static bool scheduler_blocks(const struct scheduler *scheduler, const struct lane *lane,
+                             struct now now) {
+    int64_t most = scheduler->policy.max_in_flight;
+    int64_t floor_ms =
+        OVERDUE_FLOOR_MS * (most - scheduler->n_flying - scheduler->n_unwritten) / most;
+    if (floor_ms < OVERDUE_FLOOR_LEAST_MS)
+        floor_ms = OVERDUE_FLOOR_LEAST_MS;
+    return lane_blocked(lane, &scheduler->policy.lane, floor_ms, now.mono_ms);
+}
+
+/* Its rows stay in memory unless the wait will be long, or they would be too many. */
+static void scheduler_crowd(struct scheduler *scheduler, struct lane *lane, struct now now) {
+    if (lane->origin->breaker.open_until > now.mono_ms ||
+        loader_is_crowded(&scheduler->lanes.loader, &scheduler->policy.load))
+        scheduler_unload(scheduler, lane);
+    lanes_move(&scheduler->lanes, lane, LANE_CROWDED, 0);
+}
+
+/* Who comes to an origin where others wait goes behind them, unless it has been called already. */
+static bool lane_must_queue(const struct lane *lane) {
+    return !list_empty(&lane->origin->parked) && lane->state != LANE_READY &&
+           lane->state != LANE_LOADING;
+}
+
+/* The only function that decides a lane's state. `called`: its turn at its origin has come. */
+static void scheduler_place(struct scheduler *scheduler, struct lane *lane, struct now now,
+                            bool called) {
     if (lane->paused || scheduler->stopping) {
         scheduler_unload(scheduler, lane);
-        scheduler_move(scheduler, lane, LANE_PAUSED, 0);
+        lanes_move(&scheduler->lanes, lane, LANE_PAUSED, 0);
         return;
     }
     if (!lane->n_window && lane->load != LOAD_NONE) {
-        scheduler_move(scheduler, lane, LANE_LOADING, 0);
+        lanes_move(&scheduler->lanes, lane, LANE_LOADING, 0);
         return;
     }
     if (!lane->n_window && lane->next_due == CLOCK_NEVER) {
         bool busy = lane->n_flying || lane->n_unwritten;
-        scheduler_move(scheduler, lane, busy ? LANE_BLOCKED : LANE_IDLE, 0);
+        lanes_move(&scheduler->lanes, lane, busy ? LANE_BLOCKED : LANE_IDLE, 0);
         return;
     }
 
@@ -102,28 +107,30 @@ static void scheduler_eval(struct scheduler *scheduler, struct lane *lane, struc
     if (opens_at > now.mono_ms) {
         if (opens_at - now.mono_ms > UNLOAD_AFTER_MS)
             scheduler_unload(scheduler, lane);
-        scheduler_move(scheduler, lane, LANE_WAITING, opens_at);
-    } else if (lane_blocked(lane, &scheduler->policy.lane, now.mono_ms)) {
-        scheduler_move(scheduler, lane, LANE_BLOCKED, 0);
+        lanes_move(&scheduler->lanes, lane, LANE_WAITING, opens_at);
+    } else if (scheduler_blocks(scheduler, lane, now)) {
+        lanes_move(&scheduler->lanes, lane, LANE_BLOCKED, 0);
+    } else if (!scheduler_origin_has_room(scheduler, lane, now) ||
+               (lane_must_queue(lane) && !called)) {
+        scheduler_crowd(scheduler, lane, now);
     } else {
         /* A lane that comes back from idleness starts at the present, with no hoarded credit. */
         int64_t start =
             lane->virtual_ms > scheduler->virtual_ms ? lane->virtual_ms : scheduler->virtual_ms;
-        scheduler_move(scheduler, lane, LANE_READY, start);
+        lanes_move(&scheduler->lanes, lane, LANE_READY, start);
     }
 }
 
-static void scheduler_free_lane(struct scheduler *scheduler, struct lane *lane) {
-    scheduler_leave(scheduler, lane);
-    map_remove(&scheduler->lanes, lane->endpoint_id);
-    lane_free(lane);
+static void scheduler_eval(struct scheduler *scheduler, struct lane *lane, struct now now) {
+    scheduler_place(scheduler, lane, now, false);
+    scheduler_settle_origin(scheduler, lane->origin, now);
 }
 
 /* Looks at a lane after something happened to it; a lane whose endpoint is gone ends here. */
 static void scheduler_settle(struct scheduler *scheduler, struct lane *lane, struct now now) {
     scheduler_eval(scheduler, lane, now);
     if (lane->gone && !lane->n_flying && !lane->n_unwritten && lane->load != LOAD_SENT)
-        scheduler_free_lane(scheduler, lane);
+        lanes_remove(&scheduler->lanes, lane);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -136,26 +143,11 @@ void scheduler_init(struct scheduler *scheduler, const struct scheduler_ops *ops
         .policy = *policy,
         .random = {seed},
     };
-    loader_init(&scheduler->loader);
-    list_init(&scheduler->parked);
-}
-
-static void free_deliveries(struct list *list) {
-    struct list *link;
-    while ((link = list_pop(list)))
-        delivery_free(container_of(link, struct delivery, link));
+    lanes_init(&scheduler->lanes);
 }
 
 void scheduler_free(struct scheduler *scheduler) {
-    struct lane *lane;
-    for (size_t cursor = 0; (lane = map_next(&scheduler->lanes, &cursor));) {
-        free_deliveries(&lane->window);
-        free_deliveries(&lane->flying);
-        lane_free(lane);
-    }
-    map_free(&scheduler->lanes);
-    heap_free(&scheduler->timers);
-    heap_free(&scheduler->ready);
+    lanes_free(&scheduler->lanes);
 }
 
 void scheduler_set_policy(struct scheduler *scheduler, const struct scheduler_policy *policy) {
@@ -165,15 +157,17 @@ void scheduler_set_policy(struct scheduler *scheduler, const struct scheduler_po
 void scheduler_stop(struct scheduler *scheduler) {
     struct lane *lane;
     scheduler->stopping = true;
-    for (size_t cursor = 0; (lane = map_next(&scheduler->lanes, &cursor));)
+    for (size_t cursor = 0; (lane = map_next(&scheduler->lanes.by_id, &cursor));)
         scheduler_eval(scheduler, lane, (struct now){0});
 }
 
 /* ---- news of the store ----------------------------------------------------------------------- */
 
 /* A changed URL is another place: what was learned of the old one says nothing about it. */
-static void lane_replace_endpoint(struct lane *lane, struct endpoint *endpoint) {
-    if (!endpoint_same_target(lane->endpoint, endpoint)) {
+static void scheduler_replace_endpoint(struct scheduler *scheduler, struct lane *lane,
+                                       struct endpoint *endpoint) {
+    bool moved = !endpoint_same_target(lane->endpoint, endpoint);
+    if (moved) {
         concurrency_reset(&lane->concurrency);
         lane->breaker = (struct breaker){0};
         lane->hold_until = 0;
@@ -183,17 +177,17 @@ static void lane_replace_endpoint(struct lane *lane, struct endpoint *endpoint) 
         lane->rate = (struct rate){0}; /* what the old limit put off is not due to the new one */
     endpoint_unref(lane->endpoint);
     lane->endpoint = endpoint;
+    if (moved)
+        lanes_change_origin(&scheduler->lanes, lane);
 }
 
 void scheduler_endpoint(struct scheduler *scheduler, struct endpoint *endpoint, int64_t next_due,
                         struct now now) {
-    struct lane *lane = map_get(&scheduler->lanes, endpoint->id);
-    if (lane) {
-        lane_replace_endpoint(lane, endpoint);
-    } else {
-        lane = lane_new(endpoint);
-        map_put(&scheduler->lanes, endpoint->id, lane);
-    }
+    struct lane *lane = lanes_get(&scheduler->lanes, endpoint->id);
+    if (lane)
+        scheduler_replace_endpoint(scheduler, lane, endpoint);
+    else
+        lane = lanes_add(&scheduler->lanes, endpoint);
     lane->next_due = next_due;
     lane->paused = !endpoint->enabled;
     lane->gone = false;
@@ -202,7 +196,7 @@ void scheduler_endpoint(struct scheduler *scheduler, struct endpoint *endpoint, 
 }
 
 void scheduler_endpoint_gone(struct scheduler *scheduler, int64_t endpoint_id) {
-    struct lane *lane = map_get(&scheduler->lanes, endpoint_id);
+    struct lane *lane = lanes_get(&scheduler->lanes, endpoint_id);
     if (!lane)
         return;
     lane->paused = lane->gone = true;
@@ -211,7 +205,7 @@ void scheduler_endpoint_gone(struct scheduler *scheduler, int64_t endpoint_id) {
 
 bool scheduler_noticed(struct scheduler *scheduler, int64_t endpoint_id, int64_t due_at,
                        struct now now) {
-    struct lane *lane = map_get(&scheduler->lanes, endpoint_id);
+    struct lane *lane = lanes_get(&scheduler->lanes, endpoint_id);
     if (!lane)
         return false;
     if (due_at < lane->next_due) {
@@ -224,15 +218,15 @@ bool scheduler_noticed(struct scheduler *scheduler, int64_t endpoint_id, int64_t
 void scheduler_loaded(struct scheduler *scheduler, int64_t endpoint_id,
                       struct delivery *const *rows, int count, int64_t next_due, int64_t need_bytes,
                       struct now now) {
-    struct lane *lane = map_get(&scheduler->lanes, endpoint_id);
-    loader_answered(&scheduler->loader, &scheduler->policy.load, lane);
+    struct lane *lane = lanes_get(&scheduler->lanes, endpoint_id);
+    loader_answered(&scheduler->lanes.loader, &scheduler->policy.load, lane);
     lane->need_bytes = need_bytes;
 
     for (int i = 0; i < count; i++) {
         rows[i]->lane = lane;
         list_push(&lane->window, &rows[i]->link);
         lane->n_window++;
-        loader_take(&scheduler->loader, &scheduler->policy.load, rows[i]);
+        loader_take(&scheduler->lanes.loader, &scheduler->policy.load, rows[i]);
     }
     if (!lane->drop_load || next_due < lane->next_due)
         lane->next_due = next_due;
@@ -247,7 +241,7 @@ void scheduler_written(struct scheduler *scheduler, struct delivery *delivery, i
     struct lane *lane = delivery->lane;
     lane->n_unwritten--;
     scheduler->n_unwritten--;
-    loader_drop_row(&scheduler->loader);
+    loader_drop_row(&scheduler->lanes.loader);
     if (due_at < lane->next_due)
         lane->next_due = due_at;
     delivery_free(delivery);
@@ -256,14 +250,23 @@ void scheduler_written(struct scheduler *scheduler, struct delivery *delivery, i
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
-static void scheduler_land(struct scheduler *scheduler, struct delivery *delivery) {
+/* The call leaves its slots: the lane's, its origin's, and the one of all. `outcome` is NULL for a
+ * call that was given up. */
+static struct origin_news scheduler_land(struct scheduler *scheduler, struct delivery *delivery,
+                                         const struct outcome *outcome, struct now now) {
+    struct origin_news news = {0};
+    if (outcome)
+        news = origin_learn(delivery->origin, &scheduler->policy.lane.breaker,
+                            delivery->endpoint_id, outcome, now.mono_ms, &scheduler->random);
+    lanes_land(&scheduler->lanes, delivery->origin, scheduler_origin_most(scheduler), now.mono_ms);
     list_remove(&delivery->link);
     delivery->lane->n_flying--;
     scheduler->n_flying--;
-    loader_drop_payload(&scheduler->loader, &scheduler->policy.load, delivery);
+    loader_drop_payload(&scheduler->lanes.loader, &scheduler->policy.load, delivery);
     delivery_free_payload(delivery);
     if (delivery->unproven)
         scheduler->n_unproven--;
+    return news;
 }
 
 /* The call was charged in advance for what it was expected to take; now the truth is known. */
@@ -314,9 +317,9 @@ static void scheduler_hold_order(struct scheduler *scheduler, struct delivery *d
 struct completion scheduler_completed(struct scheduler *scheduler, struct delivery *delivery,
                                       const struct outcome *outcome, struct now now) {
     struct lane *lane = delivery->lane;
-    struct completion completion = {0};
-
-    scheduler_land(scheduler, delivery);
+    struct completion completion = {
+        .origin = scheduler_land(scheduler, delivery, outcome, now),
+    };
     lane->n_unwritten++;
     scheduler->n_unwritten++;
     scheduler_charge(scheduler, delivery, now);
@@ -339,8 +342,8 @@ struct completion scheduler_completed(struct scheduler *scheduler, struct delive
 }
 
 void scheduler_aborted(struct scheduler *scheduler, struct delivery *delivery) {
-    scheduler_land(scheduler, delivery);
-    loader_drop_row(&scheduler->loader);
+    scheduler_land(scheduler, delivery, NULL, (struct now){0});
+    loader_drop_row(&scheduler->lanes.loader);
     delivery_free(delivery);
 }
 
@@ -352,7 +355,8 @@ static int scheduler_unproven_share(const struct scheduler *scheduler) {
 
 /* Room for one more in the unproven ones' share of the slots. */
 static bool scheduler_unproven_room(const struct scheduler *scheduler) {
-    return scheduler->n_unproven + scheduler->n_reserved < scheduler_unproven_share(scheduler);
+    return scheduler->n_unproven + scheduler->lanes.n_reserved <
+           scheduler_unproven_share(scheduler);
 }
 
 static bool scheduler_has_slot(const struct scheduler *scheduler) {
@@ -369,14 +373,14 @@ static int lane_rows_wanted(const struct scheduler *scheduler, const struct lane
 }
 
 static void scheduler_load(struct scheduler *scheduler, struct lane *lane, struct now now) {
-    loader_ask(&scheduler->loader, &scheduler->policy.load, lane,
+    loader_ask(&scheduler->lanes.loader, &scheduler->policy.load, lane,
                lane_rows_wanted(scheduler, lane, now));
     scheduler->ops->load(scheduler->context, lane->endpoint_id, lane->load_rows, lane->load_bytes);
 }
 
 static void scheduler_run_loads(struct scheduler *scheduler, struct now now) {
     struct lane *lane;
-    while ((lane = loader_next(&scheduler->loader, &scheduler->policy.load))) {
+    while ((lane = loader_next(&scheduler->lanes.loader, &scheduler->policy.load))) {
         list_remove(&lane->link);
         scheduler_load(scheduler, lane, now);
     }
@@ -385,10 +389,10 @@ static void scheduler_run_loads(struct scheduler *scheduler, struct now now) {
 static void scheduler_prefetch(struct scheduler *scheduler, struct lane *lane, struct now now) {
     bool low = lane->n_window < lane_limit(lane, &scheduler->policy.lane, now.mono_ms) / 2;
     /* Not before those that have nothing at all: the first of them may wait for much room. */
-    if (low && list_empty(&scheduler->loader.usual) && lane->load == LOAD_NONE &&
+    if (low && list_empty(&scheduler->lanes.loader.usual) && lane->load == LOAD_NONE &&
         lane->next_due <= now.wall_ms && lane->state != LANE_PAUSED &&
         lane->state != LANE_WAITING &&
-        loader_has_room(&scheduler->loader, &scheduler->policy.load, lane))
+        loader_has_room(&scheduler->lanes.loader, &scheduler->policy.load, lane))
         scheduler_load(scheduler, lane, now);
 }
 
@@ -400,7 +404,7 @@ static struct delivery *lane_pop(struct lane *lane) {
 
 static void scheduler_expire(struct scheduler *scheduler, struct lane *lane,
                              struct delivery *delivery, struct now now) {
-    loader_drop_payload(&scheduler->loader, &scheduler->policy.load, delivery);
+    loader_drop_payload(&scheduler->lanes.loader, &scheduler->policy.load, delivery);
     delivery_free_payload(delivery);
     lane->n_unwritten++;
     scheduler->n_unwritten++;
@@ -416,8 +420,10 @@ static void scheduler_send(struct scheduler *scheduler, struct lane *lane,
     lane->virtual_ms = scheduler->virtual_ms + delivery->charged_ms;
     rate_take(&lane->rate, lane->endpoint->rate_limit, now.mono_ms);
 
-    scheduler_reserve(scheduler, lane, false);
+    lanes_reserve(&scheduler->lanes, lane, false);
     delivery->endpoint = endpoint_ref(lane->endpoint); /* given back by delivery_free() */
+    delivery->origin = lane->origin;
+    delivery->origin->n_flying++;
     delivery->sent_at = now.mono_ms;
     delivery->unproven = !lane->concurrency.proven;
     list_push(&lane->flying, &delivery->link);
@@ -433,16 +439,20 @@ static void scheduler_send(struct scheduler *scheduler, struct lane *lane,
 /* Serves the ready lane that used least. Gates may have moved while it was queued, so they are
  * asked once more. */
 static void scheduler_serve(struct scheduler *scheduler, struct lane *lane, struct now now) {
-    if (lane_opens_at(lane, now) > now.mono_ms ||
-        lane_blocked(lane, &scheduler->policy.lane, now.mono_ms)) {
+    if (lane_opens_at(lane, now) > now.mono_ms || scheduler_blocks(scheduler, lane, now)) {
         scheduler_eval(scheduler, lane, now);
+    } else if (!scheduler_origin_has_room(scheduler, lane, now)) {
+        scheduler_crowd(scheduler, lane, now);
+        scheduler_settle_origin(scheduler, lane->origin, now);
     } else if (!lane->concurrency.proven && !lane->reserved &&
                !scheduler_unproven_room(scheduler)) {
         scheduler_unload(scheduler, lane); /* rows of the many that wait would fill the memory */
-        scheduler_move(scheduler, lane, LANE_PARKED, 0);
+        lanes_move(&scheduler->lanes, lane, LANE_PARKED, 0);
+        scheduler_settle_origin(scheduler, lane->origin, now);
     } else if (!lane->n_window) {
-        scheduler_reserve(scheduler, lane, !lane->concurrency.proven);
-        scheduler_move(scheduler, lane, LANE_LOADING, 0);
+        lanes_reserve(&scheduler->lanes, lane, !lane->concurrency.proven);
+        lanes_move(&scheduler->lanes, lane, LANE_LOADING, 0);
+        scheduler_settle_origin(scheduler, lane->origin, now);
     } else {
         struct delivery *delivery = lane_pop(lane);
         if (delivery->expires_at <= now.wall_ms)
@@ -454,24 +464,38 @@ static void scheduler_serve(struct scheduler *scheduler, struct lane *lane, stru
 
 static void scheduler_run_timers(struct scheduler *scheduler, struct now now) {
     struct heap_node *node;
-    while ((node = heap_first(&scheduler->timers)) && node->key <= now.mono_ms)
+    while ((node = heap_first(&scheduler->lanes.timers)) && node->key <= now.mono_ms)
         scheduler_eval(scheduler, container_of(node, struct lane, node), now);
+    while ((node = heap_first(&scheduler->lanes.origin_timers)) && node->key <= now.mono_ms)
+        scheduler_settle_origin(scheduler, container_of(node, struct origin, node), now);
+}
+
+/* Calls as many of the lanes that wait at an origin as there is room for. */
+static void scheduler_call_crowded(struct scheduler *scheduler, struct now now) {
+    struct list *link;
+    while ((link = list_first(&scheduler->lanes.roomy))) {
+        struct origin *origin = container_of(link, struct origin, link);
+        struct lane *lane = container_of(list_first(&origin->parked), struct lane, link);
+        scheduler_place(scheduler, lane, now, true);
+        scheduler_settle_origin(scheduler, origin, now);
+    }
 }
 
 static bool scheduler_may_unpark(const struct scheduler *scheduler) {
-    return !list_empty(&scheduler->parked) && scheduler_unproven_room(scheduler);
+    return !list_empty(&scheduler->lanes.parked) && scheduler_unproven_room(scheduler);
 }
 
 /* The ready lane that used least, or NULL. While the unproven ones' share has a free slot, the
  * lanes that wait longest for one look again, until one of them is ready for it. */
 static struct heap_node *scheduler_next(struct scheduler *scheduler, struct now now) {
     bool ready = false;
+    scheduler_call_crowded(scheduler, now);
     while (!ready && scheduler_may_unpark(scheduler)) {
-        struct lane *lane = container_of(list_first(&scheduler->parked), struct lane, link);
+        struct lane *lane = container_of(list_first(&scheduler->lanes.parked), struct lane, link);
         scheduler_eval(scheduler, lane, now);
         ready = lane->state == LANE_READY;
     }
-    return heap_first(&scheduler->ready);
+    return heap_first(&scheduler->lanes.ready);
 }
 
 bool scheduler_run(struct scheduler *scheduler, struct now now, int budget) {
@@ -483,17 +507,21 @@ bool scheduler_run(struct scheduler *scheduler, struct now now, int budget) {
         scheduler_serve(scheduler, container_of(node, struct lane, node), now);
     scheduler_run_loads(scheduler, now);
     return scheduler_has_slot(scheduler) &&
-           (heap_first(&scheduler->ready) || scheduler_may_unpark(scheduler));
+           (heap_first(&scheduler->lanes.ready) || scheduler_may_unpark(scheduler) ||
+            !list_empty(&scheduler->lanes.roomy));
 }
 
 int64_t scheduler_wake_at(const struct scheduler *scheduler) {
-    struct heap_node *node = heap_first(&scheduler->timers);
-    return node ? node->key : CLOCK_NEVER;
+    struct heap_node *lane = heap_first(&scheduler->lanes.timers);
+    struct heap_node *origin = heap_first(&scheduler->lanes.origin_timers);
+    int64_t lane_at = lane ? lane->key : CLOCK_NEVER;
+    int64_t origin_at = origin ? origin->key : CLOCK_NEVER;
+    return lane_at < origin_at ? lane_at : origin_at;
 }
 
 void scheduler_clock_moved(struct scheduler *scheduler, struct now now) {
     struct lane *lane;
-    for (size_t cursor = 0; (lane = map_next(&scheduler->lanes, &cursor));)
+    for (size_t cursor = 0; (lane = map_next(&scheduler->lanes.by_id, &cursor));)
         if (lane->state == LANE_WAITING)
             scheduler_eval(scheduler, lane, now);
 }

@@ -69,6 +69,7 @@ static struct scheduler_policy scheduler_policy(const struct config *config) {
     return (struct scheduler_policy){
         .max_in_flight = (int)config->max_in_flight,
         .load = {.max_rows = (int)config->max_loaded, .max_bytes = config->max_loaded_bytes},
+        .origin_max_in_flight = (int)config->origin_max_in_flight,
         .lane =
             {.endpoint_max_in_flight = (int)config->endpoint_max_in_flight,
              /* An endpoint that falls silent with all its slots taken leaves as many to others. */
@@ -164,6 +165,13 @@ static void dispatcher_log_news(const struct endpoint *endpoint,
                    endpoint_label(endpoint));
     if (completion->news.breaker_closed)
         log_fields(LEVEL_INFO, fields, 1, "endpoint %s answers again", endpoint_label(endpoint));
+    if (completion->origin.opened)
+        log_fields(LEVEL_WARNING, fields, 1,
+                   "%.*s is silent to several endpoints and is left alone for a while",
+                   endpoint_origin_length(endpoint), endpoint->url);
+    if (completion->origin.closed)
+        log_fields(LEVEL_INFO, fields, 1, "%.*s answers again", endpoint_origin_length(endpoint),
+                   endpoint->url);
 }
 
 /* A call has ended: the scheduler decides, the store writes. */

@@ -18,7 +18,8 @@ failures=0
 # The sources that the simulator stands on.
 sources="daemon/base/heap.c daemon/base/map.c daemon/base/memory.c daemon/base/random.c
     daemon/delivery/breaker.c daemon/delivery/concurrency.c daemon/delivery/delivery.c
-    daemon/delivery/endpoint.c daemon/delivery/lane.c daemon/delivery/loader.c daemon/delivery/outcome.c
+    daemon/delivery/endpoint.c daemon/delivery/lane.c daemon/delivery/lanes.c daemon/delivery/loader.c
+    daemon/delivery/origin.c daemon/delivery/outcome.c
     daemon/delivery/rate.c daemon/delivery/retry.c daemon/delivery/scheduler.c
     tests/sim/main.c tests/sim/sim.c tests/sim/sim_check.c tests/sim/sim_receiver.c
     tests/sim/sim_scenarios.c tests/sim/sim_store.c"
@@ -77,7 +78,7 @@ mutant() {
 }
 
 link "$work/sim" none ""
-for scenario in hung hung-later hung-new fair outage throttled crowded killed everything; do
+for scenario in hung hung-later hung-busy hung-new host-down host-slow fair outage throttled crowded heavy killed everything; do
     if ! "$work/sim" --scale "$scale" --scenario "$scenario" >"$work/output" 2>&1; then
         echo "mutate.sh: scenario $scenario fails without any mutation:" >&2
         tail -n 3 "$work/output" >&2
@@ -91,11 +92,24 @@ mutant "unproven: one slot each" hung $delivery/concurrency.c 1 \
 mutant "unproven: half of all slots" hung-new $delivery/scheduler.c 1 \
     '/^static int scheduler_unproven_share/,/^}/ s/ + 1) \/ 2;/);/'
 mutant "no new call while one is overdue" hung-later $delivery/lane.c 1 \
-    's/return now_mono_ms - sent_at > concurrency_overdue_ms.*/return false;/'
+    's/return now_mono_ms - lane_oldest_sent_at.*/return false;/'
+mutant "an answering endpoint may be slow" heavy $delivery/lane.c 1 \
+    's/int slow = silent ? 0 : limit/int slow = 0 * silent * limit/'
+mutant "few free slots: sooner suspected" hung-busy $delivery/scheduler.c 2 \
+    '/^static bool scheduler_blocks/,/^}/ { s/OVERDUE_FLOOR_MS \* .*/OVERDUE_FLOOR_MS;/
+     s/if (floor_ms < OVERDUE_FLOOR_LEAST_MS)/if (false \&\& most)/ }'
 mutant "a cut of the limit" crowded $delivery/concurrency.c 1 \
     's/\(limit_q8 = concurrency->limit_q8\) \* (uint32_t)percent \/ 100;/\1;/'
 mutant "the breaker" outage $delivery/breaker.c 1 \
     's/breaker->open_until = now_ms + random_jitter.*/breaker->open_until = 0;/'
+mutant "silence of several opens an origin" host-down $delivery/origin.c 1 \
+    's/(!counts || origin->n_silent < ORIGIN_SILENT_LANES)/true/'
+mutant "half open: one call to an origin" host-down $delivery/origin.c 1 \
+    's/return (breaker_half_open(&origin->breaker, now_mono_ms) ? 1 : most)/return most/'
+mutant "an origin has its share" host-slow $delivery/origin.c 1 \
+    's/ ? 1 : most) - origin->n_flying;/ ? 1 : 10000) - origin->n_flying;/'
+mutant "a line at an origin is kept" host-slow $delivery/scheduler.c 1 \
+    's/(lane_must_queue(lane) \&\& !called)/false/'
 mutant "slot-time is charged" fair $delivery/scheduler.c 2 \
     's/delivery->charged_ms = concurrency_expected_ms.*/delivery->charged_ms = 1;/
      s/lane->virtual_ms += now.mono_ms - delivery->sent_at - delivery->charged_ms;/(void)now;/'

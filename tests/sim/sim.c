@@ -325,7 +325,8 @@ int64_t sim_drain(struct sim *sim, int64_t ms) {
                      (long long)(sim->n_rows - sim->n_ended), (long long)sim->n_rows,
                      (long long)ms);
     }
-    sim_assert(sim, sim->scheduler.loader.n_rows == 0 && sim->scheduler.loader.bytes == 0);
+    sim_assert(sim,
+               sim->scheduler.lanes.loader.n_rows == 0 && sim->scheduler.lanes.loader.bytes == 0);
     return (sim->now_us - from_us) / US_PER_MS;
 }
 
@@ -409,6 +410,7 @@ struct site *sim_add_site(struct sim *sim) {
     struct site *site = &sim->sites[sim->n_sites++];
     *site = (struct site){
         .id = sim->n_sites,
+        .origin = sim->n_sites,
         .named = true,
         .enabled = true,
         .receiver = {.latency_ms = 50},

@@ -46,6 +46,7 @@ enum receiver_kind {
     RECEIVER_STEADY,   /* 204 after latency_ms */
     RECEIVER_HEAVY,    /* 204 after a Pareto-distributed time, at least latency_ms, at most 10 s */
     RECEIVER_HANGING,  /* takes the call and says nothing until it times out after 30 s */
+    RECEIVER_PARTLY,   /* hangs with a probability, else 204: one of its servers is down */
     RECEIVER_REFUSING, /* nobody listens */
     RECEIVER_FLAKY,    /* 500 with a probability, else 204 */
     RECEIVER_LIMITED,  /* 429 with Retry-After beyond `most` calls in each window of window_ms */
@@ -110,7 +111,8 @@ struct event {
 /* An endpoint with its receiver and its traffic. */
 struct site {
     int64_t id;
-    int group; /* what the figures are summed over */
+    int64_t origin; /* its own, unless another site has the same number */
+    int group;      /* what the figures are summed over */
     bool named, enabled, ordered;
     int max_in_flight;
     double rate_limit;

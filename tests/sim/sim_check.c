@@ -20,10 +20,11 @@ static int list_length(const struct list *list) {
 
 /* A lane is in the container of its state and in no other. */
 static void check_container(struct sim *sim, const struct lane *lane) {
-    const struct heap *heap = lane->state == LANE_WAITING ? &sim->scheduler.timers
-                              : lane->state == LANE_READY ? &sim->scheduler.ready
+    const struct heap *heap = lane->state == LANE_WAITING ? &sim->scheduler.lanes.timers
+                              : lane->state == LANE_READY ? &sim->scheduler.lanes.ready
                                                           : NULL;
-    bool listed = lane->state == LANE_PARKED || lane->load == LOAD_QUEUED;
+    bool listed =
+        lane->state == LANE_PARKED || lane->state == LANE_CROWDED || lane->load == LOAD_QUEUED;
     sim_assert(sim, (lane->node.place != 0) == (heap != NULL));
     if (heap)
         sim_assert(sim, heap->nodes[lane->node.place - 1] == &lane->node);
@@ -58,7 +59,7 @@ static void check_mirror(struct sim *sim, const struct site *site, const struct 
 }
 
 static void check_lane(struct sim *sim, const struct site *site) {
-    const struct lane *lane = map_get(&sim->scheduler.lanes, site->id);
+    const struct lane *lane = lanes_get(&sim->scheduler.lanes, site->id);
     if (!lane)
         return;
     int most = site->max_in_flight ? site->max_in_flight : sim->policy.lane.endpoint_max_in_flight;
@@ -80,13 +81,49 @@ static void check_sums(struct sim *sim) {
     sim_assert(sim, scheduler->n_flying == sim->n_calls);
     sim_assert(sim, scheduler->n_unproven == sim->n_unproven);
     sim_assert(sim, scheduler->n_unwritten == sim->n_unwritten);
-    sim_assert(sim, scheduler->loader.n_loads == sim->n_loads);
-    sim_assert(sim, scheduler->loader.n_rows == sim->n_loaded);
-    sim_assert(sim, scheduler->loader.bytes == sim->bytes_loaded);
+    sim_assert(sim, scheduler->lanes.loader.n_loads == sim->n_loads);
+    sim_assert(sim, scheduler->lanes.loader.n_rows == sim->n_loaded);
+    sim_assert(sim, scheduler->lanes.loader.bytes == sim->bytes_loaded);
     sim_assert(sim, sim->n_calls + sim->n_unwritten <= policy->max_in_flight);
     sim_assert(sim, sim->n_unproven <= (policy->max_in_flight + 1) / 2);
     sim_assert(sim, sim->n_loaded <= policy->load.max_rows);
     sim_assert(sim, sim->bytes_loaded <= policy->load.max_bytes);
+}
+
+/* An origin whose lanes wait is found when one of them may go. */
+static void check_origin(struct sim *sim, const struct origin *origin) {
+    const struct lanes *lanes = &sim->scheduler.lanes;
+    bool waits = !list_empty(&origin->parked);
+    bool open = origin->breaker.open_until > sim->now.mono_ms;
+    sim_assert(sim, origin->n_flying <= sim->policy.lane.share_max);
+    sim_assert(sim, origin->n_lanes > 0 || origin->n_flying > 0);
+    if (!waits)
+        sim_assert(sim, list_empty(&origin->link) && !origin->node.place);
+    if (origin->node.place)
+        sim_assert(sim, lanes->origin_timers.nodes[origin->node.place - 1] == &origin->node);
+    if (waits && open)
+        sim_assert(sim, origin->node.place);
+    if (waits && !open && !origin->node.place && list_empty(&origin->link))
+        sim_assert(sim, origin_room(origin, sim->policy.lane.share_max, sim->now.mono_ms) <=
+                            origin->n_ready);
+}
+
+/* Every origin, and what they add up to. */
+static void check_origins(struct sim *sim, const int *states) {
+    const struct lanes *lanes = &sim->scheduler.lanes;
+    const struct origin *origin;
+    int n_lanes = 0, n_flying = 0, n_ready = 0, crowded = 0;
+    for (size_t cursor = 0; (origin = map_next(&lanes->origins, &cursor));) {
+        check_origin(sim, origin);
+        n_lanes += origin->n_lanes;
+        n_flying += origin->n_flying;
+        n_ready += origin->n_ready;
+        crowded += list_length(&origin->parked);
+    }
+    sim_assert(sim, (size_t)n_lanes == lanes->by_id.count);
+    sim_assert(sim, n_flying == sim->scheduler.n_flying);
+    sim_assert(sim, n_ready == states[LANE_READY]);
+    sim_assert(sim, crowded == states[LANE_CROWDED]);
 }
 
 /* Every lane, and what they add up to. */
@@ -95,7 +132,7 @@ static void check_all(struct sim *sim) {
     int states[LANE_PAUSED + 1] = {0}, window = 0, flying = 0, unwritten = 0, asked = 0, queued = 0,
                              reserved = 0;
     for (int i = 0; i < sim->n_sites; i++) {
-        const struct lane *lane = map_get(&scheduler->lanes, sim->sites[i].id);
+        const struct lane *lane = lanes_get(&scheduler->lanes, sim->sites[i].id);
         if (!lane)
             continue;
         check_lane(sim, &sim->sites[i]);
@@ -107,16 +144,18 @@ static void check_all(struct sim *sim) {
         queued += lane->load == LOAD_QUEUED;
         reserved += lane->reserved;
     }
-    sim_assert(sim, scheduler->timers.count == (size_t)states[LANE_WAITING]);
-    sim_assert(sim, scheduler->ready.count == (size_t)states[LANE_READY]);
-    sim_assert(sim, list_length(&scheduler->parked) == states[LANE_PARKED]);
-    sim_assert(sim, list_length(&scheduler->loader.usual) + list_length(&scheduler->loader.large) ==
+    sim_assert(sim, scheduler->lanes.timers.count == (size_t)states[LANE_WAITING]);
+    sim_assert(sim, scheduler->lanes.ready.count == (size_t)states[LANE_READY]);
+    sim_assert(sim, list_length(&scheduler->lanes.parked) == states[LANE_PARKED]);
+    sim_assert(sim, list_length(&scheduler->lanes.loader.usual) +
+                            list_length(&scheduler->lanes.loader.large) ==
                         queued);
-    sim_assert(sim, scheduler->n_reserved == reserved);
+    sim_assert(sim, scheduler->lanes.n_reserved == reserved);
     sim_assert(sim, sim->n_unproven + reserved <= (sim->policy.max_in_flight + 1) / 2);
+    check_origins(sim, states);
     sim_assert(sim, scheduler->n_flying == flying);
     sim_assert(sim, scheduler->n_unwritten == unwritten);
-    sim_assert(sim, scheduler->loader.n_rows == asked + window + flying + unwritten);
+    sim_assert(sim, scheduler->lanes.loader.n_rows == asked + window + flying + unwritten);
 }
 
 static void note_memory(struct sim *sim) {
@@ -149,12 +188,13 @@ void sim_check_ran(struct sim *sim) {
     bool slot = scheduler->n_flying + scheduler->n_unwritten < sim->policy.max_in_flight;
     sim_assert(sim, scheduler_wake_at(scheduler) > sim->now.mono_ms);
     if (slot)
-        sim_assert(sim, !scheduler->ready.count);
-    if (slot && !list_empty(&scheduler->parked)) /* only their share may hold them */
-        sim_assert(sim, scheduler->n_unproven + scheduler->n_reserved >=
+        sim_assert(sim, !scheduler->lanes.ready.count && list_empty(&scheduler->lanes.roomy));
+    if (slot && !list_empty(&scheduler->lanes.parked)) /* only their share may hold them */
+        sim_assert(sim, scheduler->n_unproven + scheduler->lanes.n_reserved >=
                             (sim->policy.max_in_flight + 1) / 2);
-    if (!list_empty(&scheduler->loader.usual) ||
-        !list_empty(&scheduler->loader.large)) /* something will come back and let them go on */
-        sim_assert(sim, scheduler->loader.n_loads || scheduler->loader.n_rows ||
-                            scheduler->loader.bytes);
+    if (!list_empty(&scheduler->lanes.loader.usual) ||
+        !list_empty(
+            &scheduler->lanes.loader.large)) /* something will come back and let them go on */
+        sim_assert(sim, scheduler->lanes.loader.n_loads || scheduler->lanes.loader.n_rows ||
+                            scheduler->lanes.loader.bytes);
 }

@@ -50,6 +50,10 @@ struct outcome receiver_answer(struct receiver *receiver, struct random *random,
     case RECEIVER_HEAVY:
         outcome.duration_ms = heavy_latency(receiver, random);
         break;
+    case RECEIVER_PARTLY:
+        if (random_below(random, 100) >= receiver->fail_percent)
+            break;
+        /* fall through */
     case RECEIVER_HANGING:
         outcome.verdict = VERDICT_TIMEOUT;
         outcome.duration_ms = 30 * SECOND;

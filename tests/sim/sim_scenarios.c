@@ -50,6 +50,8 @@ enum { SLOTS = 256, HEALTHY_SITES = 2000, HUNG_SITES = 60, NEW_HUNG_SITES = 300,
 
 enum { WAIT_P99_MAX_MS = 100 };
 
+enum { OUTAGE_MS = 10 * MINUTE, RECOVERY_MAX_MS = 20 * MINUTE };
+
 /* 1 row a second each at 50 ms: 39 % of the slots. */
 static void add_healthy(struct sim *sim) {
     for (int i = scaled(&sim->options, HEALTHY_SITES); i > 0; i--)
@@ -118,6 +120,52 @@ static void hung_later(const struct scenario *scenario, const struct options *op
     sim_free(sim);
 }
 
+enum { BUSY_SITES = 8 };
+
+/* Few, but each with a fifth of the slots' work, so that they swallow much before they are
+ * suspected. */
+static void hung_busy(const struct scenario *scenario, const struct options *options) {
+    struct sim *sim = world(scenario, options, SLOTS, HEALTHY_SITES / 2 + BUSY_SITES);
+    for (int i = 0; i < HEALTHY_SITES / 2; i++)
+        sim_add_site(sim)->per_second = 1;
+    for (int i = 0; i < BUSY_SITES; i++) {
+        struct site *site = sim_add_site(sim);
+        site->group = SICK;
+        site->per_second = 200;
+        site->max_in_flight = 100;
+        site->receiver.outage_kind = RECEIVER_HANGING;
+        site->receiver.outage_from = 31 * SECOND;
+        site->receiver.outage_ms = HOUR;
+    }
+    sim_start(sim);
+    sim_go(sim, 90 * SECOND);
+    check_waits(sim, scenario);
+    sim_free(sim);
+}
+
+/* One of four servers behind each sick endpoint's address hangs. They have the others, so most of
+ * their calls go through. */
+static void hung_partly(const struct scenario *scenario, const struct options *options) {
+    const struct receiver receiver = {.latency_ms = 50,
+                                      .fail_percent = 25,
+                                      .outage_kind = RECEIVER_PARTLY,
+                                      .outage_from = 31 * SECOND,
+                                      .outage_ms = HOUR};
+    struct sim *sim = hung_world(scenario, options, HUNG_SITES);
+    int delivered = 0, calls = 0;
+    add_sick(sim, HUNG_SITES, 0, &receiver);
+    sim_start(sim);
+    sim_go(sim, 180 * SECOND);
+    for (int i = 0; i < sim->n_sites; i++)
+        if (sim->sites[i].group == SICK) {
+            delivered += sim->sites[i].delivered;
+            calls += sim->sites[i].refused;
+        }
+    figures(sim, scenario, "the sick: %d delivered, %d hung", delivered, calls);
+    check_waits(sim, scenario);
+    sim_free(sim);
+}
+
 /* More than there are slots, and all of them new. */
 static void many_new_hung(const struct scenario *scenario, const struct options *options) {
     struct sim *sim = hung_world(scenario, options, NEW_HUNG_SITES);
@@ -150,6 +198,73 @@ static void flapping(const struct scenario *scenario, const struct options *opti
     sim_start(sim);
     sim_go(sim, 180 * SECOND);
     check_waits(sim, scenario);
+    sim_free(sim);
+}
+
+/* ---- endpoints that share a host ------------------------------------------------------------- */
+
+enum { SHARED_SITES = 200, SHARED_CALLS_MAX = 60, SHARED_HOST = 1000000 };
+
+static struct site *add_shared(struct sim *sim, double per_second) {
+    struct site *site = sim_add_site(sim);
+    site->origin = SHARED_HOST;
+    site->group = SICK;
+    site->per_second = per_second;
+    return site;
+}
+
+/* When their host goes down, a few of them find that out for all, and one call at a time looks
+ * whether it is back. */
+static void host_down(const struct scenario *scenario, const struct options *options) {
+    struct sim *sim = world(scenario, options, SLOTS, SHARED_SITES);
+    int calls = 0;
+    for (int i = 0; i < SHARED_SITES; i++) {
+        struct site *site = add_shared(sim, 0.5);
+        site->receiver.outage_kind = i % 2 ? RECEIVER_REFUSING : RECEIVER_HANGING;
+        site->receiver.outage_from = 31 * SECOND;
+        site->receiver.outage_ms = OUTAGE_MS;
+    }
+    sim_start(sim);
+    sim_go(sim, 30 * SECOND + OUTAGE_MS);
+    for (int i = 0; i < SHARED_SITES; i++)
+        calls += sim->sites[i].refused + sim->sites[i].calls;
+    int64_t took_ms = sim_drain(sim, RECOVERY_MAX_MS);
+    figures(sim, scenario, "%d calls to a host that was down; then drained in %lld s", calls,
+            (long long)(took_ms / SECOND));
+    if (calls > SHARED_CALLS_MAX)
+        sim_fail(sim, "%d calls to a host that was down", calls);
+    sim_assert(sim, sim->ended[ROW_DELIVERED] == sim->n_rows);
+    sim_free(sim);
+}
+
+enum { SLOW_CALL_MS = 2000 };
+
+/* A slow host with more endpoints than slots: together they have the share of one, each of them
+ * as much of it as the next, and the others don't notice. */
+static void host_crowded(const struct scenario *scenario, const struct options *options) {
+    struct sim *sim = world(scenario, options, SLOTS, 2 * SHARED_SITES);
+    int least = INT32_MAX, most = 0;
+    for (int i = 0; i < SHARED_SITES; i++)
+        sim_add_site(sim)->per_second = 2;
+    for (int i = 0; i < SHARED_SITES; i++) {
+        struct site *site = add_shared(sim, 0);
+        site->receiver.latency_ms = SLOW_CALL_MS;
+        site->refill = true;
+        add_backlog(sim, site, 40);
+    }
+    sim_start(sim);
+    sim->measure_from_us = sim->now_us + 10 * SECOND * US_PER_MS; /* when all have proven able */
+    sim_go(sim, 120 * SECOND);
+    for (int i = SHARED_SITES; i < 2 * SHARED_SITES; i++) {
+        int delivered = sim->sites[i].delivered;
+        least = delivered < least ? delivered : least;
+        most = delivered > most ? delivered : most;
+    }
+    check_waits(sim, scenario);
+    figures(sim, scenario, "each of %d endpoints was given %d to %d calls", SHARED_SITES, least,
+            most);
+    if (least * 2 < most)
+        sim_fail(sim, "%d calls to one endpoint, %d to another", least, most);
     sim_free(sim);
 }
 
@@ -195,7 +310,7 @@ static void shared_evenly(const struct scenario *scenario, const struct options 
 
 /* ---- P3: an outage of all -------------------------------------------------------------------- */
 
-enum { OUTAGE_MS = 10 * MINUTE, OUTAGE_CALLS_MAX = 5 + 20 + 6, RECOVERY_MAX_MS = 20 * MINUTE };
+enum { OUTAGE_CALLS_MAX = 5 + 20 + 6 };
 
 /* While it lasts, attempts are not burned: those that open the breaker, those under way when it
  * opens, and a probe at 30 s, 60 s, 120 s, … After it, everything ends within twice the longest
@@ -291,6 +406,26 @@ static void crowded(const struct scenario *scenario, const struct options *optio
     sim_free(sim);
 }
 
+enum { HEAVY_LIMIT = 100, HEAVY_USED_MIN_PERCENT = 75 };
+
+/* A receiver some of whose calls take long, though it is well: most of its room is used. */
+static void heavy_tailed(const struct scenario *scenario, const struct options *options) {
+    struct sim *sim = world(scenario, options, SLOTS, 1);
+    struct site *site = sim_add_site(sim);
+    site->receiver = (struct receiver){.kind = RECEIVER_HEAVY, .latency_ms = 20};
+    site->max_in_flight = HEAVY_LIMIT;
+    site->refill = true;
+    add_backlog(sim, site, 1000);
+    sim_start(sim);
+    sim->measure_from_us = sim->now_us + 10 * SECOND * US_PER_MS;
+    sim_go(sim, 70 * SECOND);
+    int used = (int)(site->slot_us * 100 / (INT64_C(60) * SECOND * US_PER_MS * HEAVY_LIMIT));
+    figures(sim, scenario, "%d %% of its room used", used);
+    if (used < HEAVY_USED_MIN_PERCENT)
+        sim_fail(sim, "%d %% of the room used", used);
+    sim_free(sim);
+}
+
 /* ---- P5: nothing is lost --------------------------------------------------------------------- */
 
 static void check_nothing_lost(struct sim *sim) {
@@ -366,6 +501,8 @@ static void add_any_site(struct sim *sim) {
     site->receiver = any_receiver(sim);
     site->per_second = (double)(1 + sim_below(sim, 20)) / 10;
     site->named = sim_below(sim, 4) != 0;
+    if (sim_below(sim, 3) == 0)
+        site->origin = SHARED_HOST + sim_below(sim, 4);
     site->ordered = sim_below(sim, 8) == 0;
     site->max_in_flight = sim_below(sim, 4) ? 0 : 1 + (int)sim_below(sim, 30);
     site->rate_limit = sim_below(sim, 6) ? 0 : (double)(1 + sim_below(sim, 50));
@@ -416,8 +553,8 @@ static struct memory_figures run_backlog(const struct scenario *scenario,
     sim_go(sim, 40 * SECOND / options->scale);
     const struct scheduler *scheduler = &sim->scheduler;
     struct memory_figures mean = {sim->loaded_sum / sim->steps, sim->bytes_sum / sim->steps,
-                                  scheduler->lanes.capacity, scheduler->timers.capacity,
-                                  scheduler->ready.capacity};
+                                  scheduler->lanes.by_id.capacity, scheduler->lanes.timers.capacity,
+                                  scheduler->lanes.ready.capacity};
     figures(sim, scenario,
             "%lld rows pending of %lld; in memory on average %lld rows and %lld KiB, at most %d "
             "rows and %lld KiB",
@@ -431,7 +568,7 @@ static struct memory_figures run_backlog(const struct scenario *scenario,
 
 /* The average is compared: how many loads meet in one moment, and so the most, is chance (39 or 50
  * of 64, with either backlog). The most is held against the policy's bounds after every step. */
-enum { MEMORY_MAX_PERCENT = 105 };
+enum { MEMORY_MAX_PERCENT = 115 };
 
 static void memory_is_flat(const struct scenario *scenario, const struct options *options) {
     int rows = 400 / options->scale;
@@ -449,12 +586,18 @@ static void memory_is_flat(const struct scenario *scenario, const struct options
 const struct scenario scenarios[] = {
     {"hung", "P1: hung endpoints with backlogs, healthy p99 wait < 100 ms", hung_from_start},
     {"hung-later", "P1: healthy endpoints begin to hang, others' p99 wait < 100 ms", hung_later},
+    {"hung-busy", "P1: busy endpoints begin to hang, others' p99 wait < 100 ms", hung_busy},
+    {"hung-partly", "P1: endpoints hang with a part of their calls, others' p99 wait < 100 ms",
+     hung_partly},
     {"hung-new", "P1: more new hung endpoints than slots, p99 wait < 100 ms", many_new_hung},
     {"flapping", "P1: endpoints hang, recover, hang, others' p99 wait < 100 ms", flapping},
+    {"host-down", "P1: a host of many endpoints is down: few calls find it out", host_down},
+    {"host-slow", "P1: a host of many endpoints is slow: its share, evenly used", host_crowded},
     {"fair", "P2: Jain index of the slot-time > 0.95", shared_evenly},
     {"outage", "P3: an outage of all: no attempts burned, caps kept, drained", outage_of_all},
     {"throttled", "P4: 429 with Retry-After: the receiver's rate, within 20 %", throttled},
     {"crowded", "P4: failures when too many at once: few refused, room used", crowded},
+    {"heavy", "P4: a receiver with a heavy tail: most of its room used", heavy_tailed},
     {"killed", "P5: a kill after any event: nothing lost, few duplicates", killed_anywhere},
     {"everything", "P5: all at once, with locks and kills: every row ends once", everything},
     {"memory", "P6: ten times the backlog, the same memory", memory_is_flat},

@@ -117,9 +117,11 @@ static int64_t store_next_due(struct sim *sim, struct site *site) {
 void store_tell_endpoint(struct sim *sim, struct site *site) {
     struct message *message = message_new(TELL_ENDPOINT, site);
     struct endpoint *endpoint = endpoint_new();
+    char url[64];
+    snprintf(url, sizeof url, "https://receiver%lld.example/", (long long)site->origin);
     endpoint->id = site->id;
     endpoint->name = site->named ? memory_copy_string("a name") : NULL;
-    endpoint->url = memory_copy_string("https://receiver.example/");
+    endpoint->url = memory_copy_string(url);
     endpoint->enabled = site->enabled;
     endpoint->ordered = site->ordered;
     endpoint->max_in_flight = site->max_in_flight;

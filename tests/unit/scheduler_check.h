@@ -41,10 +41,11 @@ static inline void recount_list(const struct scheduler *scheduler, const struct 
 
 /* A lane is in the container of its state and in no other. */
 static inline void check_container(const struct scheduler *scheduler, const struct lane *lane) {
-    const struct heap *heap = lane->state == LANE_WAITING ? &scheduler->timers
-                              : lane->state == LANE_READY ? &scheduler->ready
+    const struct heap *heap = lane->state == LANE_WAITING ? &scheduler->lanes.timers
+                              : lane->state == LANE_READY ? &scheduler->lanes.ready
                                                           : NULL;
-    bool listed = lane->state == LANE_PARKED || lane->load == LOAD_QUEUED;
+    bool listed = lane->state == LANE_PARKED || lane->state == LANE_CROWDED ||
+                  lane->load == LOAD_QUEUED;
     assert_int_equal(lane->node.place != 0, heap != NULL);
     if (heap)
         assert_ptr_equal(heap->nodes[lane->node.place - 1], &lane->node);
@@ -89,28 +90,28 @@ static inline void check_lane(struct model *model, struct lane *lane, struct rec
 static inline void check_sums(struct model *model, const struct recount *sums) {
     const struct scheduler *scheduler = &model->scheduler;
     const struct scheduler_policy *policy = &scheduler->policy;
-    assert_int_equal(scheduler->timers.count, sums->states[LANE_WAITING]);
-    assert_int_equal(scheduler->ready.count, sums->states[LANE_READY]);
-    assert_int_equal(list_length(&scheduler->parked), sums->states[LANE_PARKED]);
-    assert_int_equal(list_length(&scheduler->loader.usual) + list_length(&scheduler->loader.large),
+    assert_int_equal(scheduler->lanes.timers.count, sums->states[LANE_WAITING]);
+    assert_int_equal(scheduler->lanes.ready.count, sums->states[LANE_READY]);
+    assert_int_equal(list_length(&scheduler->lanes.parked), sums->states[LANE_PARKED]);
+    assert_int_equal(list_length(&scheduler->lanes.loader.usual) + list_length(&scheduler->lanes.loader.large),
                      sums->loads_queued);
-    assert_int_equal(scheduler->n_reserved, sums->reserved);
-    assert_int_equal(scheduler->loader.n_loads, sums->loads_sent);
+    assert_int_equal(scheduler->lanes.n_reserved, sums->reserved);
+    assert_int_equal(scheduler->lanes.loader.n_loads, sums->loads_sent);
     assert_int_equal(scheduler->n_flying, sums->flying);
     assert_int_equal(scheduler->n_flying, model->calls.count);
     assert_int_equal(scheduler->n_unwritten, sums->unwritten);
     assert_int_equal(scheduler->n_unproven, sums->unproven);
-    assert_int_equal(scheduler->loader.n_rows,
+    assert_int_equal(scheduler->lanes.loader.n_rows,
                      sums->loaded + sums->window + sums->flying + sums->unwritten);
-    assert_int_equal(scheduler->loader.bytes, sums->bytes);
+    assert_int_equal(scheduler->lanes.loader.bytes, sums->bytes);
 
     assert_in_range(scheduler->n_flying + scheduler->n_unwritten, 0, policy->max_in_flight);
     assert_in_range(scheduler->n_unproven, 0, (policy->max_in_flight + 1) / 2);
-    assert_in_range(scheduler->loader.n_rows, 0, policy->load.max_rows);
+    assert_in_range(scheduler->lanes.loader.n_rows, 0, policy->load.max_rows);
     /* One half each; a payload larger than its half may come, but only as the only large one. */
     int64_t half = policy->load.max_bytes / 2;
-    assert_true(scheduler->loader.bytes - scheduler->loader.bytes_large <= half);
-    assert_true(scheduler->loader.bytes_large <= half || sums->large == 1);
+    assert_true(scheduler->lanes.loader.bytes - scheduler->lanes.loader.bytes_large <= half);
+    assert_true(scheduler->lanes.loader.bytes_large <= half || sums->large == 1);
 }
 
 /* No lane believes that its next row is due later than it is, but for what the store is just about
@@ -121,7 +122,7 @@ static inline void check_mirror(struct model *model) {
         return;
     for (int i = 0; i < model->n_sites; i++) {
         const struct site *site = &model->sites[i];
-        const struct lane *lane = map_get(&model->scheduler.lanes, site->id);
+        const struct lane *lane = lanes_get(&model->scheduler.lanes, site->id);
         const struct heap_node *first = heap_first(&site->rows);
         if (lane && first && !site->changed)
             assert_true(lane->next_due <= first->key);
@@ -131,7 +132,7 @@ static inline void check_mirror(struct model *model) {
 static inline void model_check(struct model *model) {
     struct recount sums = {0};
     struct lane *lane;
-    for (size_t cursor = 0; (lane = map_next(&model->scheduler.lanes, &cursor));)
+    for (size_t cursor = 0; (lane = map_next(&model->scheduler.lanes.by_id, &cursor));)
         check_lane(model, lane, &sums);
     check_sums(model, &sums);
     check_mirror(model);
@@ -144,13 +145,13 @@ static inline void model_check_ran(struct model *model) {
     bool slot = scheduler->n_flying + scheduler->n_unwritten < policy->max_in_flight;
     assert_true(scheduler_wake_at(scheduler) > model->now.mono_ms);
     if (slot)
-        assert_int_equal(scheduler->ready.count, 0);
-    if (slot && !list_empty(&scheduler->parked)) /* only their share may hold them */
-        assert_true(scheduler->n_unproven + scheduler->n_reserved >=
+        assert_int_equal(scheduler->lanes.ready.count, 0);
+    if (slot && !list_empty(&scheduler->lanes.parked)) /* only their share may hold them */
+        assert_true(scheduler->n_unproven + scheduler->lanes.n_reserved >=
                     (policy->max_in_flight + 1) / 2);
-    if (!list_empty(&scheduler->loader.usual)) /* something will come back and let them go on */
-        assert_true(scheduler->loader.n_loads || scheduler->loader.n_rows ||
-                    scheduler->loader.bytes);
+    if (!list_empty(&scheduler->lanes.loader.usual)) /* something will come back and let them go on */
+        assert_true(scheduler->lanes.loader.n_loads || scheduler->lanes.loader.n_rows ||
+                    scheduler->lanes.loader.bytes);
 }
 
 static inline void model_run(struct model *model) {
@@ -205,7 +206,7 @@ static inline void model_go(struct model *model, int64_t ms) {
 }
 
 static inline struct lane *site_lane(struct model *model, const struct site *site) {
-    return map_get(&model->scheduler.lanes, site->id);
+    return lanes_get(&model->scheduler.lanes, site->id);
 }
 
 /* How many rows of a site have a status. */

@@ -53,7 +53,7 @@ static void an_answer_in_between_starts_the_count_anew(void **state) {
     struct random random = {1};
     for (int i = 0; i < TRIES; i++) {
         if (i % 5 == 4)
-            assert_false(breaker_answered(&breaker));
+            assert_false(breaker_answered(&breaker, i));
         else
             assert_false(breaker_failed(&breaker, &policy, 1, i, &random));
     }
@@ -104,12 +104,30 @@ static void half_open_an_answer_closes_it(void **state) {
     struct random random = {1};
     int64_t now_ms = 1000;
     open_once(&breaker, &now_ms, &random);
-    assert_true(breaker_answered(&breaker));
+    assert_true(breaker_answered(&breaker, now_ms));
     assert_int_equal(breaker.open_until, 0);
     assert_false(breaker_half_open(&breaker, breaker.open_until + 1));
-    assert_false(breaker_answered(&breaker)); /* it was closed already */
+    assert_false(breaker_answered(&breaker, now_ms)); /* it was closed already */
     for (int i = 1; i < 5; i++)
         assert_false(breaker_failed(&breaker, &policy, 1, now_ms, &random));
+}
+
+/* Few answers, but a long time without opening again. */
+static void ten_minutes_in_peace_count_as_healthy(void **state) {
+    (void)state;
+    static const int64_t peace_ms[] = {10 * 60 * 1000 - 1, 10 * 60 * 1000};
+    for (int i = 0; i < 2; i++) {
+        struct breaker breaker = {0};
+        struct random random = {4};
+        int64_t now_ms = 1000;
+        for (int opens = 0; opens < 5; opens++)
+            open_once(&breaker, &now_ms, &random);
+        now_ms = breaker.open_until;
+        assert_true(breaker_answered(&breaker, now_ms));
+        now_ms += peace_ms[i];
+        open_once(&breaker, &now_ms, &random);
+        assert_int_equal(breaker.opens, i ? 1 : 6);
+    }
 }
 
 static void each_time_twice_as_long_up_to_the_most(void **state) {
@@ -150,13 +168,13 @@ static void ten_answers_in_a_row_forget_the_past(void **state) {
         open_once(&breaker, &now_ms, &random);
     assert_int_equal(breaker.opens, 3);
     for (int i = 0; i < 9; i++)
-        breaker_answered(&breaker);
+        breaker_answered(&breaker, now_ms);
     assert_int_equal(breaker.opens, 3);
     breaker_failed(&breaker, &policy, 1, now_ms, &random);
     for (int i = 0; i < 9; i++)
-        breaker_answered(&breaker);
+        breaker_answered(&breaker, now_ms);
     assert_int_equal(breaker.opens, 3);
-    breaker_answered(&breaker);
+    breaker_answered(&breaker, now_ms);
     assert_int_equal(breaker.opens, 0);
     assert_in_range(open_once(&breaker, &now_ms, &random), 24000, 36000);
 }
@@ -183,6 +201,7 @@ int main(void) {
         cmocka_unit_test(half_open_when_the_time_is_up),
         cmocka_unit_test(half_open_one_failure_is_enough),
         cmocka_unit_test(half_open_an_answer_closes_it),
+        cmocka_unit_test(ten_minutes_in_peace_count_as_healthy),
         cmocka_unit_test(each_time_twice_as_long_up_to_the_most),
         cmocka_unit_test(the_time_is_spread),
         cmocka_unit_test(ten_answers_in_a_row_forget_the_past),

@@ -142,16 +142,16 @@ static void overdue_is_between_a_quarter_and_five_seconds(void **state) {
     (void)state;
     struct concurrency concurrency;
     concurrency_reset(&concurrency);
-    assert_int_equal(concurrency_overdue_ms(&concurrency), 250); /* nothing is known */
+    assert_int_equal(concurrency_overdue_ms(&concurrency, 250), 250); /* nothing is known */
     for (int i = 0; i < 100; i++)
         concurrency_answered(&concurrency, 5);
-    assert_int_equal(concurrency_overdue_ms(&concurrency), 250);
+    assert_int_equal(concurrency_overdue_ms(&concurrency, 250), 250);
     for (int i = 0; i < 100; i++)
         concurrency_answered(&concurrency, 1000);
-    assert_in_range(concurrency_overdue_ms(&concurrency), 1000, 1100);
+    assert_in_range(concurrency_overdue_ms(&concurrency, 250), 1000, 1100);
     for (int i = 0; i < 100; i++)
         concurrency_answered(&concurrency, 14000);
-    assert_int_equal(concurrency_overdue_ms(&concurrency), 5000);
+    assert_int_equal(concurrency_overdue_ms(&concurrency, 250), 5000);
 }
 
 /* The first measurement counts as deviation as well, as RFC 6298 has it. */
@@ -160,10 +160,10 @@ static void spread_makes_overdue_later(void **state) {
     struct concurrency concurrency;
     concurrency_reset(&concurrency);
     concurrency_answered(&concurrency, 400);
-    assert_int_equal(concurrency_overdue_ms(&concurrency), 400 + 4 * 200);
+    assert_int_equal(concurrency_overdue_ms(&concurrency, 250), 400 + 4 * 200);
     for (int i = 0; i < 200; i++)
         concurrency_answered(&concurrency, i % 2 ? 100 : 700);
-    assert_in_range(concurrency_overdue_ms(&concurrency), 1200, 2200);
+    assert_in_range(concurrency_overdue_ms(&concurrency, 250), 1200, 2200);
 }
 
 static void expects_what_it_has_seen(void **state) {

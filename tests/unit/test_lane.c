@@ -45,12 +45,14 @@ static struct lane_news learn(struct lane *lane, enum verdict verdict, int64_t s
 
 /* ---- the graph ------------------------------------------------------------------------------- */
 
+enum { OVERDUE_FLOOR_MS = 250 };
+
 enum { STATES = LANE_PAUSED + 1 };
 
 static void names(void **state) {
     (void)state;
-    static const char *const words[STATES] = {"idle",    "waiting", "ready", "loading",
-                                              "blocked", "parked",  "paused"};
+    static const char *const words[STATES] = {"idle",    "waiting", "ready",   "loading",
+                                              "blocked", "parked",  "crowded", "paused"};
     for (int i = 0; i < STATES; i++)
         assert_string_equal(lane_state_name((enum lane_state)i), words[i]);
 }
@@ -78,8 +80,8 @@ static void staying_is_no_edge_that_is_missing(void **state) {
 
 static void what_a_look_may_find(void **state) {
     (void)state;
-    static const enum lane_state found[] = {LANE_IDLE, LANE_WAITING, LANE_READY, LANE_BLOCKED,
-                                            LANE_PAUSED};
+    static const enum lane_state found[] = {LANE_IDLE,    LANE_WAITING, LANE_READY,
+                                            LANE_BLOCKED, LANE_CROWDED, LANE_PAUSED};
     for (int from = 0; from < STATES; from++)
         for (size_t i = 0; i < sizeof found / sizeof *found; i++)
             assert_true(lane_edge_allowed((enum lane_state)from, found[i]));
@@ -95,7 +97,7 @@ static void a_new_lane_has_nothing_and_may_send_one(void **state) {
     assert_true(lane->next_due == CLOCK_NEVER);
     assert_true(lane_opens_at(lane, start) <= start.mono_ms);
     assert_int_equal(lane_limit(lane, &policy, start.mono_ms), 1);
-    assert_false(lane_blocked(lane, &policy, start.mono_ms));
+    assert_false(lane_blocked(lane, &policy, OVERDUE_FLOOR_MS, start.mono_ms));
     lane_free(lane);
 }
 
@@ -200,9 +202,9 @@ static void blocked_at_its_limit(void **state) {
     (void)state;
     struct delivery older = {0}, newer = {0};
     struct lane *lane = lane_with_two_calls(&older, &newer);
-    assert_false(lane_blocked(lane, &policy, start.mono_ms));
+    assert_false(lane_blocked(lane, &policy, OVERDUE_FLOOR_MS, start.mono_ms));
     lane->endpoint->max_in_flight = 2;
-    assert_true(lane_blocked(lane, &policy, start.mono_ms));
+    assert_true(lane_blocked(lane, &policy, OVERDUE_FLOOR_MS, start.mono_ms));
     lane_free(lane);
 }
 
@@ -210,13 +212,47 @@ static void blocked_while_its_oldest_call_is_overdue(void **state) {
     (void)state;
     struct delivery older = {0}, newer = {0};
     struct lane *lane = lane_with_two_calls(&older, &newer);
-    int64_t overdue_ms = concurrency_overdue_ms(&lane->concurrency);
+    int64_t overdue_ms = concurrency_overdue_ms(&lane->concurrency, OVERDUE_FLOOR_MS);
     assert_int_equal(overdue_ms, 250);
-    assert_false(lane_blocked(lane, &policy, start.mono_ms + overdue_ms));
-    assert_true(lane_blocked(lane, &policy, start.mono_ms + overdue_ms + 1));
+    assert_false(lane_blocked(lane, &policy, OVERDUE_FLOOR_MS, start.mono_ms + overdue_ms));
+    assert_true(lane_blocked(lane, &policy, OVERDUE_FLOOR_MS, start.mono_ms + overdue_ms + 1));
     list_remove(&older.link);
     lane->n_flying = 1;
-    assert_false(lane_blocked(lane, &policy, start.mono_ms + overdue_ms + 1));
+    assert_false(lane_blocked(lane, &policy, OVERDUE_FLOOR_MS, start.mono_ms + overdue_ms + 1));
+    lane_free(lane);
+}
+
+static void the_floor_decides_how_soon_a_quick_one_is_overdue(void **state) {
+    (void)state;
+    struct delivery older = {0}, newer = {0};
+    struct lane *lane = lane_with_two_calls(&older, &newer);
+    for (int i = 0; i < 100; i++)
+        concurrency_answered(&lane->concurrency, 10);
+    assert_false(lane_blocked(lane, &policy, 25, start.mono_ms + 25));
+    assert_true(lane_blocked(lane, &policy, 25, start.mono_ms + 26));
+    lane_free(lane);
+}
+
+/* One of several servers behind the address hangs, and the others answer. */
+static void an_answering_endpoint_may_have_a_quarter_overdue(void **state) {
+    (void)state;
+    struct delivery calls[4] = {0};
+    struct lane *lane = lane_of(1);
+    int64_t late_ms = start.mono_ms + 400;
+    concurrency_answered(&lane->concurrency, 10);
+    while (lane_limit(lane, &policy, start.mono_ms) < 8)
+        concurrency_grow(&lane->concurrency, 8, 100);
+    for (int i = 0; i < 4; i++) {
+        calls[i].sent_at = start.mono_ms;
+        list_push(&lane->flying, &calls[i].link);
+    }
+    lane->n_flying = 4;
+    lane->answered_at = late_ms - 1;
+    assert_true(lane_blocked(lane, &policy, OVERDUE_FLOOR_MS, late_ms)); /* four of eight */
+    calls[2].sent_at = calls[3].sent_at = late_ms;
+    assert_false(lane_blocked(lane, &policy, OVERDUE_FLOOR_MS, late_ms)); /* two */
+    lane->answered_at = start.mono_ms;
+    assert_true(lane_blocked(lane, &policy, OVERDUE_FLOOR_MS, late_ms)); /* and silence */
     lane_free(lane);
 }
 
@@ -224,11 +260,11 @@ static void an_ordered_lane_waits_until_the_last_fate_is_written(void **state) {
     (void)state;
     struct lane *lane = lane_of(1);
     lane->n_unwritten = 1;
-    assert_false(lane_blocked(lane, &policy, start.mono_ms));
+    assert_false(lane_blocked(lane, &policy, OVERDUE_FLOOR_MS, start.mono_ms));
     lane->endpoint->ordered = true;
-    assert_true(lane_blocked(lane, &policy, start.mono_ms));
+    assert_true(lane_blocked(lane, &policy, OVERDUE_FLOOR_MS, start.mono_ms));
     lane->n_unwritten = 0;
-    assert_false(lane_blocked(lane, &policy, start.mono_ms));
+    assert_false(lane_blocked(lane, &policy, OVERDUE_FLOOR_MS, start.mono_ms));
     lane_free(lane);
 }
 
@@ -341,6 +377,8 @@ int main(void) {
         cmocka_unit_test(half_open_is_a_single_call),
         cmocka_unit_test(blocked_at_its_limit),
         cmocka_unit_test(blocked_while_its_oldest_call_is_overdue),
+        cmocka_unit_test(the_floor_decides_how_soon_a_quick_one_is_overdue),
+        cmocka_unit_test(an_answering_endpoint_may_have_a_quarter_overdue),
         cmocka_unit_test(an_ordered_lane_waits_until_the_last_fate_is_written),
         cmocka_unit_test(each_verdict_teaches_what_it_should),
         cmocka_unit_test(opening_and_closing_is_news),

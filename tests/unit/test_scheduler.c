@@ -33,7 +33,7 @@ static void delivers_what_is_inserted(void **state) {
         assert_int_equal(model->sites[i].sent, 40);
         assert_int_equal(site_lane(model, &model->sites[i])->state, LANE_IDLE);
     }
-    assert_int_equal(model->scheduler.loader.n_rows, 0);
+    assert_int_equal(model->scheduler.lanes.loader.n_rows, 0);
     model_free(model);
 }
 
@@ -257,7 +257,7 @@ static void gone_pauses_until_it_is_enabled_again(void **state) {
     assert_int_equal(site->sent, 1);
     assert_int_equal(site_count(model, site, ROW_PENDING), 5);
     assert_int_equal(site_lane(model, site)->state, LANE_PAUSED);
-    assert_int_equal(model->scheduler.loader.n_rows, 0); /* nothing is kept for it */
+    assert_int_equal(model->scheduler.lanes.loader.n_rows, 0); /* nothing is kept for it */
     site->verdict = VERDICT_DELIVERED;
     site->enabled = site->changed = true;
     model_go(model, SECOND);
@@ -383,7 +383,7 @@ static void an_endpoint_that_goes_while_calls_are_under_way(void **state) {
     assert_non_null(site_lane(model, site)); /* as long as its calls last */
     model_go(model, SECOND);
     assert_null(site_lane(model, site));
-    assert_int_equal(model->scheduler.loader.n_rows, 0);
+    assert_int_equal(model->scheduler.lanes.loader.n_rows, 0);
     model_free(model);
 }
 
@@ -492,8 +492,8 @@ static void stopping_gives_everything_back(void **state) {
     assert_int_equal(model->n_sent, sent);
     assert_int_equal(model->scheduler.n_flying, 0);
     assert_int_equal(model->scheduler.n_unwritten, 0);
-    assert_int_equal(model->scheduler.loader.n_rows, 0);
-    assert_int_equal(model->scheduler.loader.bytes, 0);
+    assert_int_equal(model->scheduler.lanes.loader.n_rows, 0);
+    assert_int_equal(model->scheduler.lanes.loader.bytes, 0);
     assert_int_equal(model->handed_out.count, 1); /* the abandoned one: pending, uncharged */
     assert_int_equal(model->n_ended, ended + under_way - 1);
     model_free(model);

@@ -222,8 +222,8 @@ static void assert_all_has_ended(struct model *model) {
         assert_false(row->flying);
     }
     assert_int_equal(model->n_ended, model->next_row_id);
-    assert_int_equal(model->scheduler.loader.n_rows, 0);
-    assert_int_equal(model->scheduler.loader.bytes, 0);
+    assert_int_equal(model->scheduler.lanes.loader.n_rows, 0);
+    assert_int_equal(model->scheduler.lanes.loader.bytes, 0);
     assert_int_equal(model->scheduler.n_unproven, 0);
 }
 
@@ -273,8 +273,8 @@ static void stopped_at_any_moment(void **state) {
         model_go(model, DAY);
         assert_int_equal(model->n_sent, sent);
         assert_int_equal(model->handed_out.count, 0);
-        assert_int_equal(model->scheduler.loader.n_rows, 0);
-        assert_int_equal(model->scheduler.loader.bytes, 0);
+        assert_int_equal(model->scheduler.lanes.loader.n_rows, 0);
+        assert_int_equal(model->scheduler.lanes.loader.bytes, 0);
         running_step = STEPS;
         model_free(model);
     }

@@ -41,8 +41,8 @@ void concurrency_cut(struct concurrency *concurrency, int percent, int64_t sent_
 /* The endpoint fell silent: back to one call at a time until it answers. */
 void concurrency_doubt(struct concurrency *concurrency);
 
-/* The age in ms from which on a call is overdue, so that no other one is sent after it. */
-int64_t concurrency_overdue_ms(const struct concurrency *concurrency);
+/* The age in ms from which on a call is overdue, at least `floor_ms`. */
+int64_t concurrency_overdue_ms(const struct concurrency *concurrency, int64_t floor_ms);
 
 /* What a call is expected to take, in ms, at least 1. */
 int64_t concurrency_expected_ms(const struct concurrency *concurrency);

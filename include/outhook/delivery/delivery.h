@@ -17,6 +17,7 @@
 
 struct endpoint;
 struct lane;
+struct origin;
 
 struct delivery {
     /* The row. Wall times in ms; expires_at is CLOCK_NEVER when there is none. */
@@ -34,6 +35,7 @@ struct delivery {
     /* The scheduler's. */
     struct list link;
     struct lane *lane;
+    struct origin *origin;     /* that the call went to */
     struct endpoint *endpoint; /* a reference, from the dispatch on */
     int64_t sent_at;           /* mono ms */
     int64_t charged_ms;        /* slot-time charged in advance */

@@ -54,7 +54,10 @@ const char *endpoint_label(const struct endpoint *endpoint);
 /* Whether two snapshots send to the same place, so that what was learned of it still holds. */
 bool endpoint_same_target(const struct endpoint *a, const struct endpoint *b);
 
-/* A hash of scheme, host and port (the URL up to the path), the same for all that share them. */
+/* How many characters of the URL are its origin: scheme, host and port. */
+int endpoint_origin_length(const struct endpoint *endpoint);
+
+/* A hash of the origin, the same for all endpoints that share it. */
 uint64_t endpoint_origin_hash(const struct endpoint *endpoint);
 
 #endif

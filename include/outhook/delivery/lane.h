@@ -11,14 +11,17 @@
  *                  ▲                         ▲          ┌─────────┐  no row in memory  ┌─────────┐
  *     nothing left │          a gate closes  ├──────────│  READY  │───────────────────▶│ LOADING │
  *                  │                         │          └─────────┘◀───────────────────└─────────┘
- *             ┌─────────┐  a call ends, is   │               │ ▲          rows came
- *             │ BLOCKED │◀──written──────────┴───────────────┘ │
- *             └─────────┘  all its slots are in use            │ a slot is free
- *                                       ┌────────┐             │
- *             PAUSED: disabled          │ PARKED │◀────────────┘
- *             (from and to any state)   └────────┘  unproven, and those have their share
+ *             ┌─────────┐  a call ends, is   │            │  ▲ │  ▲       rows came
+ *             │ BLOCKED │◀──written──────────┴────────────┘  │ │  │
+ *             └─────────┘  all its slots are in use,         │ │  │ its origin has room again,
+ *                          or a call is overdue              │ │  │ and its turn has come
+ *                                       ┌────────┐  a slot   │ │  │       ┌─────────┐
+ *             PAUSED: disabled          │ PARKED │──is free──┘ └──┴──────▶│ CROWDED │
+ *             (from and to any state)   └────────┘                        └─────────┘
+ *                                        unproven, and those              its origin has no room
+ *                                        have their share                 or is left alone
  *
- * A lane is in the container of its state and in no other; scheduler_move() is the only function
+ * A lane is in the container of its state and in no other; lanes_move() is the only function
  * that changes the state. One thread.
  */
 
@@ -34,17 +37,26 @@
 #include <stdint.h>
 
 struct endpoint;
+struct origin;
 
 /* X(STATE, word, states it may go to) */
 #define LANE_STATES(X)                                                                             \
-    X(IDLE, "idle", L(IDLE) | L(WAITING) | L(READY) | L(BLOCKED) | L(PAUSED))                      \
-    X(WAITING, "waiting", L(IDLE) | L(WAITING) | L(READY) | L(BLOCKED) | L(LOADING) | L(PAUSED))   \
+    X(IDLE, "idle", L(IDLE) | L(WAITING) | L(READY) | L(CROWDED) | L(BLOCKED) | L(PAUSED))         \
+    X(WAITING, "waiting",                                                                          \
+      L(IDLE) | L(WAITING) | L(READY) | L(CROWDED) | L(BLOCKED) | L(LOADING) | L(PAUSED))          \
     X(READY, "ready",                                                                              \
-      L(IDLE) | L(READY) | L(WAITING) | L(BLOCKED) | L(LOADING) | L(PARKED) | L(PAUSED))           \
-    X(LOADING, "loading", L(IDLE) | L(WAITING) | L(READY) | L(BLOCKED) | L(LOADING) | L(PAUSED))   \
-    X(BLOCKED, "blocked", L(IDLE) | L(WAITING) | L(READY) | L(BLOCKED) | L(LOADING) | L(PAUSED))   \
-    X(PARKED, "parked", L(IDLE) | L(WAITING) | L(READY) | L(BLOCKED) | L(LOADING) | L(PAUSED))     \
-    X(PAUSED, "paused", L(IDLE) | L(WAITING) | L(READY) | L(BLOCKED) | L(LOADING) | L(PAUSED))
+      L(IDLE) | L(READY) | L(WAITING) | L(CROWDED) | L(BLOCKED) | L(LOADING) | L(PARKED) |         \
+          L(PAUSED))                                                                               \
+    X(LOADING, "loading",                                                                          \
+      L(IDLE) | L(WAITING) | L(READY) | L(CROWDED) | L(BLOCKED) | L(LOADING) | L(PAUSED))          \
+    X(BLOCKED, "blocked",                                                                          \
+      L(IDLE) | L(WAITING) | L(READY) | L(CROWDED) | L(BLOCKED) | L(LOADING) | L(PAUSED))          \
+    X(PARKED, "parked",                                                                            \
+      L(IDLE) | L(WAITING) | L(READY) | L(CROWDED) | L(BLOCKED) | L(LOADING) | L(PAUSED))          \
+    X(CROWDED, "crowded",                                                                          \
+      L(IDLE) | L(WAITING) | L(READY) | L(CROWDED) | L(BLOCKED) | L(LOADING) | L(PAUSED))          \
+    X(PAUSED, "paused",                                                                            \
+      L(IDLE) | L(WAITING) | L(READY) | L(CROWDED) | L(BLOCKED) | L(LOADING) | L(PAUSED))
 
 enum lane_state {
 #define LANE_STATE_ENUM(name, word, edges) LANE_##name,
@@ -57,16 +69,18 @@ enum lane_load { LOAD_NONE, LOAD_QUEUED, LOAD_SENT };
 struct lane {
     struct endpoint *endpoint; /* a reference */
     int64_t endpoint_id;
+    struct origin *origin; /* of the endpoint's URL */
 
     enum lane_state state;
     struct heap_node node; /* WAITING: in the timers; READY: in the ready heap */
-    struct list link;      /* LOADING with a queued load: in the loads; PARKED: in the parked */
+    struct list link;      /* LOADING with a queued load, PARKED, CROWDED: in that line */
 
     struct list window; /* loaded and not sent, in (due_at, id) order */
     int n_window;
     struct list flying; /* under way, oldest first */
     int n_flying;
-    int n_unwritten; /* ended here, and not yet acknowledged by the store */
+    int n_unwritten;     /* ended here, and not yet acknowledged by the store */
+    int64_t answered_at; /* mono ms of the last answer, whatever it said */
 
     /* Due time (wall ms) of the earliest row that is on disk only; CLOCK_NEVER: none. A mirror of
      * the disk: replies of the store write it, and rows given back lower it, nothing else. */
@@ -117,8 +131,10 @@ int lane_limit(const struct lane *lane, const struct lane_policy *policy, int64_
  * let the next call through. */
 int64_t lane_opens_at(const struct lane *lane, struct now now);
 
-/* Whether the lane has to wait for its own calls before it may send another one. */
-bool lane_blocked(const struct lane *lane, const struct lane_policy *policy, int64_t now_mono_ms);
+/* Whether the lane has to wait for its own calls before it may send another one. `floor_ms`: the
+ * least age at which a call is overdue. */
+bool lane_blocked(const struct lane *lane, const struct lane_policy *policy, int64_t floor_ms,
+                  int64_t now_mono_ms);
 
 /* Learns from a call's end: the limit, the breaker, the hold asked for by Retry-After. `sent_at` is
  * the call's mono ms, `hold_max_ms` the longest hold. */

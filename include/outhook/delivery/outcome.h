@@ -50,6 +50,10 @@ struct outcome {
     size_t response_body_bytes;
 };
 
+/* Whether the receiver gave a sign of life: an answer, or an answer's beginning, or at least an end
+ * of its own making. */
+bool outcome_answered(const struct outcome *outcome);
+
 /* Frees what an outcome holds, not the outcome itself. */
 void outcome_free(struct outcome *outcome);
 

@@ -19,12 +19,9 @@
  */
 
 #include "outhook/base/clock.h"
-#include "outhook/base/heap.h"
-#include "outhook/base/list.h"
-#include "outhook/base/map.h"
 #include "outhook/base/random.h"
 #include "outhook/delivery/lane.h"
-#include "outhook/delivery/loader.h"
+#include "outhook/delivery/lanes.h"
 #include "outhook/delivery/outcome.h"
 #include "outhook/delivery/retry.h"
 
@@ -49,6 +46,7 @@ struct scheduler_ops {
 
 struct scheduler_policy {
     int max_in_flight;
+    int origin_max_in_flight; /* to one origin; 0: as many as one endpoint may have */
     struct loader_policy load;
     struct lane_policy lane;
     struct retry_policy retry; /* its schedule must outlive the scheduler, or the next policy */
@@ -59,6 +57,7 @@ struct completion {
     struct retry_decision decision; /* meaningless after VERDICT_DELIVERED */
     bool disable_endpoint;          /* 410 from an endpoint with a name */
     struct lane_news news;
+    struct origin_news origin;
 };
 
 struct scheduler {
@@ -66,13 +65,9 @@ struct scheduler {
     void *context;
     struct scheduler_policy policy;
     struct random random;
-    struct map lanes; /* by endpoint id */
-    struct heap timers, ready;
-    struct list parked;
-    struct loader loader;
+    struct lanes lanes;
     int64_t virtual_ms; /* of the lane that was served last */
     int n_flying, n_unproven, n_unwritten;
-    int n_reserved; /* slots of the unproven ones' share that wait for a row to be loaded */
     bool stopping;
 };
 
