@@ -39,24 +39,22 @@ static void scheduler_unload(struct scheduler *scheduler, struct lane *lane) {
     }
 }
 
-static int least_limit(int a, int b) { /* 0: none */
-    return !a || (b && b < a) ? b : a;
-}
-
-static int scheduler_origin_most(const struct scheduler *scheduler) {
-    const struct scheduler_policy *policy = &scheduler->policy;
-    return least_limit(policy->max_in_flight,
-                       least_limit(policy->origin_max_in_flight, policy->lane.share_max));
+/* More than the unproven ones' share, so that those who hang at an origin leave room there for
+ * those who don't; and less than all, so that a whole origin that hangs leaves room for others. */
+int scheduler_origin_limit(const struct scheduler *scheduler) {
+    int most = scheduler->policy.max_in_flight - scheduler->policy.max_in_flight / 4;
+    int own = scheduler->policy.origin_max_in_flight;
+    return own && own < most ? own : most;
 }
 
 static bool scheduler_origin_has_room(const struct scheduler *scheduler, const struct lane *lane,
                                       struct now now) {
-    return origin_room(lane->origin, scheduler_origin_most(scheduler), now.mono_ms) > 0;
+    return origin_room(lane->origin, scheduler_origin_limit(scheduler), now.mono_ms) > 0;
 }
 
 static void scheduler_settle_origin(struct scheduler *scheduler, struct origin *origin,
                                     struct now now) {
-    lanes_settle_origin(&scheduler->lanes, origin, scheduler_origin_most(scheduler), now.mono_ms);
+    lanes_settle_origin(&scheduler->lanes, origin, scheduler_origin_limit(scheduler), now.mono_ms);
 }
 
 /* The fewer slots are free, the sooner an endpoint is suspected: what falls silent together may
@@ -258,7 +256,7 @@ static struct origin_news scheduler_land(struct scheduler *scheduler, struct del
     if (outcome)
         news = origin_learn(delivery->origin, &scheduler->policy.lane.breaker,
                             delivery->endpoint_id, outcome, now.mono_ms, &scheduler->random);
-    lanes_land(&scheduler->lanes, delivery->origin, scheduler_origin_most(scheduler), now.mono_ms);
+    lanes_land(&scheduler->lanes, delivery->origin, scheduler_origin_limit(scheduler), now.mono_ms);
     list_remove(&delivery->link);
     delivery->lane->n_flying--;
     scheduler->n_flying--;

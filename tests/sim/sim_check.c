@@ -95,7 +95,7 @@ static void check_origin(struct sim *sim, const struct origin *origin) {
     const struct lanes *lanes = &sim->scheduler.lanes;
     bool waits = !list_empty(&origin->parked);
     bool open = origin->breaker.open_until > sim->now.mono_ms;
-    sim_assert(sim, origin->n_flying <= sim->policy.lane.share_max);
+    sim_assert(sim, origin->n_flying <= scheduler_origin_limit(&sim->scheduler));
     sim_assert(sim, origin->n_lanes > 0 || origin->n_flying > 0);
     if (!waits)
         sim_assert(sim, list_empty(&origin->link) && !origin->node.place);
@@ -104,8 +104,8 @@ static void check_origin(struct sim *sim, const struct origin *origin) {
     if (waits && open)
         sim_assert(sim, origin->node.place);
     if (waits && !open && !origin->node.place && list_empty(&origin->link))
-        sim_assert(sim, origin_room(origin, sim->policy.lane.share_max, sim->now.mono_ms) <=
-                            origin->n_ready);
+        sim_assert(sim, origin_room(origin, scheduler_origin_limit(&sim->scheduler),
+                                    sim->now.mono_ms) <= origin->n_ready);
 }
 
 /* Every origin, and what they add up to. */

@@ -46,7 +46,7 @@ struct scheduler_ops {
 
 struct scheduler_policy {
     int max_in_flight;
-    int origin_max_in_flight; /* to one origin; 0: as many as one endpoint may have */
+    int origin_max_in_flight; /* to one origin; 0: as many as it may have at most */
     struct loader_policy load;
     struct lane_policy lane;
     struct retry_policy retry; /* its schedule must outlive the scheduler, or the next policy */
@@ -117,6 +117,9 @@ void scheduler_written(struct scheduler *scheduler, struct delivery *delivery, i
 /* Sends and loads whatever may be sent and loaded now, at most `budget` sends. True when it ended
  * for the budget's sake and wants to be called again at once. */
 bool scheduler_run(struct scheduler *scheduler, struct now now, int budget);
+
+/* The most calls under way at once to one origin: three quarters of all slots at most. */
+int scheduler_origin_limit(const struct scheduler *scheduler);
 
 /* The mono ms at which scheduler_run() should be called next if nothing else happens. */
 int64_t scheduler_wake_at(const struct scheduler *scheduler);

@@ -51,9 +51,9 @@
       "The longest wait a receiver may ask for by Retry-After.")                                   \
     X(endpoint_max_in_flight, INTEGER, "20", 1, 1000, NULL, AT_RELOAD,                             \
       "Calls under way at once to one endpoint, once it has proven able to answer.")               \
-    X(origin_max_in_flight, INTEGER, "256", 1, 10000, NULL, AT_RELOAD,                             \
-      "Calls under way at once to one host and port, whatever the endpoints; never more than half " \
-      "of max_in_flight.")                                                                         \
+    X(origin_max_in_flight, INTEGER, "384", 1, 10000, NULL, AT_RELOAD,                             \
+      "Calls under way at once to one host and port, whatever the endpoints; never more than "     \
+      "three quarters of max_in_flight.")                                                          \
     X(breaker_failures, INTEGER, "5", 1, 1000, NULL, AT_RELOAD,                                    \
       "Failed calls in a row after which an endpoint is left alone for a while.")                  \
     X(breaker_open, DURATION, "30s", 1, 86400000, NULL, AT_RELOAD,                                 \
