@@ -22,7 +22,7 @@ sources="daemon/base/heap.c daemon/base/map.c daemon/base/memory.c daemon/base/r
     daemon/delivery/origin.c daemon/delivery/outcome.c
     daemon/delivery/rate.c daemon/delivery/retry.c daemon/delivery/scheduler.c
     tests/sim/main.c tests/sim/sim.c tests/sim/sim_check.c tests/sim/sim_receiver.c
-    tests/sim/sim_scenarios.c tests/sim/sim_store.c"
+    tests/sim/sim_neighbours.c tests/sim/sim_scenarios.c tests/sim/sim_store.c"
 
 # object <source>: where its object is.
 object() {

@@ -282,4 +282,33 @@ struct scenario {
 
 extern const struct scenario scenarios[];
 
+void scenario_hung_from_start(const struct scenario *scenario, const struct options *options);
+void scenario_hung_later(const struct scenario *scenario, const struct options *options);
+void scenario_hung_busy(const struct scenario *scenario, const struct options *options);
+void scenario_hung_partly(const struct scenario *scenario, const struct options *options);
+void scenario_many_new_hung(const struct scenario *scenario, const struct options *options);
+void scenario_flapping(const struct scenario *scenario, const struct options *options);
+void scenario_host_down(const struct scenario *scenario, const struct options *options);
+void scenario_host_crowded(const struct scenario *scenario, const struct options *options);
+
+/* A number in a world that is options.scale times smaller. */
+int sim_scaled(const struct options *options, int number);
+
+struct sim *sim_world(const struct scenario *scenario, const struct options *options, int slots,
+                      int sites);
+
+/* A smaller world of the same proportions: an endpoint may still have a twelfth of the slots. */
+struct sim *sim_scaled_world(const struct scenario *scenario, const struct options *options,
+                             int slots, int sites);
+
+void sim_add_backlog(struct sim *sim, struct site *site, int rows);
+
+/* Prints a scenario's figures. */
+void sim_figures(const struct sim *sim, const struct scenario *scenario, const char *format, ...)
+    printf_like(3, 4);
+
+enum { SIM_SLOTS = 256, OUTAGE_MS = 10 * MINUTE, RECOVERY_MAX_MS = 20 * MINUTE };
+
+enum { SHARED_HOST = 1000000 }; /* an origin that sites may share */
+
 #endif

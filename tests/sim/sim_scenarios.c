@@ -6,15 +6,11 @@
 #include <stdlib.h>
 #include <time.h>
 
-static int scaled(const struct options *options, int number) {
+int sim_scaled(const struct options *options, int number) {
     return (number + options->scale - 1) / options->scale;
 }
 
-static void figures(const struct sim *sim, const struct scenario *scenario, const char *format, ...)
-    printf_like(3, 4);
-
-static void figures(const struct sim *sim, const struct scenario *scenario, const char *format,
-                    ...) {
+void sim_figures(const struct sim *sim, const struct scenario *scenario, const char *format, ...) {
     va_list arguments;
     printf("%-12s seed %llu: ", scenario->name, (unsigned long long)sim->options.seed);
     va_start(arguments, format);
@@ -24,248 +20,21 @@ static void figures(const struct sim *sim, const struct scenario *scenario, cons
     fflush(stdout);
 }
 
-static struct sim *world(const struct scenario *scenario, const struct options *options, int slots,
-                         int sites) {
+struct sim *sim_world(const struct scenario *scenario, const struct options *options, int slots,
+                      int sites) {
     return sim_new(scenario->name, options, slots, sites);
 }
 
-/* A smaller world of the same proportions: an endpoint may still have a twelfth of the slots. */
-static struct sim *scaled_world(const struct scenario *scenario, const struct options *options,
-                                int slots, int sites) {
-    struct sim *sim = world(scenario, options, scaled(options, slots), sites);
-    sim->policy.lane.endpoint_max_in_flight = scaled(options, 20);
+struct sim *sim_scaled_world(const struct scenario *scenario, const struct options *options,
+                             int slots, int sites) {
+    struct sim *sim = sim_world(scenario, options, sim_scaled(options, slots), sites);
+    sim->policy.lane.endpoint_max_in_flight = sim_scaled(options, 20);
     return sim;
 }
 
-static void add_backlog(struct sim *sim, struct site *site, int rows) {
+void sim_add_backlog(struct sim *sim, struct site *site, int rows) {
     for (int i = 0; i < rows; i++)
         sim_insert(sim, site, 0);
-}
-
-/* ---- P1: hung endpoints don't hurt the healthy ----------------------------------------------- */
-
-enum { HEALTHY, SICK }; /* groups */
-
-enum { SLOTS = 256, HEALTHY_SITES = 2000, HUNG_SITES = 60, NEW_HUNG_SITES = 300, BACKLOG = 2000 };
-
-enum { WAIT_P99_MAX_MS = 100 };
-
-enum { OUTAGE_MS = 10 * MINUTE, RECOVERY_MAX_MS = 20 * MINUTE };
-
-/* 1 row a second each at 50 ms: 39 % of the slots. */
-static void add_healthy(struct sim *sim) {
-    for (int i = scaled(&sim->options, HEALTHY_SITES); i > 0; i--)
-        sim_add_site(sim)->per_second = 1;
-}
-
-static void add_sick(struct sim *sim, int sites, int rows, const struct receiver *receiver) {
-    for (int i = scaled(&sim->options, sites); i > 0; i--) {
-        struct site *site = sim_add_site(sim);
-        site->group = SICK;
-        site->per_second = 5;
-        site->receiver = *receiver;
-        add_backlog(sim, site, rows);
-    }
-}
-
-static struct sim *hung_world(const struct scenario *scenario, const struct options *options,
-                              int sick) {
-    struct sim *sim = scaled_world(scenario, options, SLOTS,
-                                   scaled(options, HEALTHY_SITES) + scaled(options, sick));
-    add_healthy(sim);
-    return sim;
-}
-
-/* All first calls count, from the first moment on. */
-static void check_waits(struct sim *sim, const struct scenario *scenario) {
-    int64_t p99 = sim_wait(sim, HEALTHY, 990), p999 = sim_wait(sim, HEALTHY, 999);
-    int64_t most = sim_wait(sim, HEALTHY, 1000);
-    int delivered = 0, rows = 0;
-    for (int64_t i = 0; i < sim->n_rows; i++)
-        if (sim->rows[i]->site->group == HEALTHY) {
-            rows++;
-            delivered += sim->rows[i]->received > 0;
-        }
-    figures(sim, scenario,
-            "healthy wait p50 %lld, p99 %lld, p99.9 %lld, most %lld ms; %d of %d delivered",
-            (long long)sim_wait(sim, HEALTHY, 500), (long long)p99, (long long)p999,
-            (long long)most, delivered, rows);
-    if (p99 >= WAIT_P99_MAX_MS)
-        sim_fail(sim, "healthy p99 wait %lld ms", (long long)p99);
-    if (delivered < rows - rows / 1000) /* but for those that have just come */
-        sim_fail(sim, "%d of %d healthy rows delivered", delivered, rows);
-}
-
-static const struct receiver hanging = {.kind = RECEIVER_HANGING};
-
-static void hung_from_start(const struct scenario *scenario, const struct options *options) {
-    struct sim *sim = hung_world(scenario, options, HUNG_SITES);
-    add_sick(sim, HUNG_SITES, scaled(options, BACKLOG), &hanging);
-    sim_start(sim);
-    sim_go(sim, 120 * SECOND);
-    check_waits(sim, scenario);
-    sim_free(sim);
-}
-
-static void hung_later(const struct scenario *scenario, const struct options *options) {
-    const struct receiver receiver = {.latency_ms = 50,
-                                      .outage_kind = RECEIVER_HANGING,
-                                      .outage_from = 31 * SECOND,
-                                      .outage_ms = HOUR};
-    struct sim *sim = hung_world(scenario, options, HUNG_SITES);
-    add_sick(sim, HUNG_SITES, 0, &receiver);
-    sim_start(sim);
-    sim_go(sim, 120 * SECOND);
-    check_waits(sim, scenario);
-    sim_free(sim);
-}
-
-enum { BUSY_SITES = 8 };
-
-/* Few, but each with a fifth of the slots' work, so that they swallow much before they are
- * suspected. */
-static void hung_busy(const struct scenario *scenario, const struct options *options) {
-    struct sim *sim = world(scenario, options, SLOTS, HEALTHY_SITES / 2 + BUSY_SITES);
-    for (int i = 0; i < HEALTHY_SITES / 2; i++)
-        sim_add_site(sim)->per_second = 1;
-    for (int i = 0; i < BUSY_SITES; i++) {
-        struct site *site = sim_add_site(sim);
-        site->group = SICK;
-        site->per_second = 200;
-        site->max_in_flight = 100;
-        site->receiver.outage_kind = RECEIVER_HANGING;
-        site->receiver.outage_from = 31 * SECOND;
-        site->receiver.outage_ms = HOUR;
-    }
-    sim_start(sim);
-    sim_go(sim, 90 * SECOND);
-    check_waits(sim, scenario);
-    sim_free(sim);
-}
-
-/* One of four servers behind each sick endpoint's address hangs. They have the others, so most of
- * their calls go through. */
-static void hung_partly(const struct scenario *scenario, const struct options *options) {
-    const struct receiver receiver = {.latency_ms = 50,
-                                      .fail_percent = 25,
-                                      .outage_kind = RECEIVER_PARTLY,
-                                      .outage_from = 31 * SECOND,
-                                      .outage_ms = HOUR};
-    struct sim *sim = hung_world(scenario, options, HUNG_SITES);
-    int delivered = 0, calls = 0;
-    add_sick(sim, HUNG_SITES, 0, &receiver);
-    sim_start(sim);
-    sim_go(sim, 180 * SECOND);
-    for (int i = 0; i < sim->n_sites; i++)
-        if (sim->sites[i].group == SICK) {
-            delivered += sim->sites[i].delivered;
-            calls += sim->sites[i].refused;
-        }
-    figures(sim, scenario, "the sick: %d delivered, %d hung", delivered, calls);
-    check_waits(sim, scenario);
-    sim_free(sim);
-}
-
-/* More than there are slots, and all of them new. */
-static void many_new_hung(const struct scenario *scenario, const struct options *options) {
-    struct sim *sim = hung_world(scenario, options, NEW_HUNG_SITES);
-    struct receiver receiver = hanging;
-    int healthy = sim->n_sites;
-    add_sick(sim, NEW_HUNG_SITES, 0, &receiver);
-    for (int i = healthy; i < sim->n_sites; i++)
-        sim->sites[i].per_second = 0;
-    sim_start(sim);
-    sim_go(sim, 20 * SECOND);
-    for (int i = healthy; i < sim->n_sites; i++)
-        add_backlog(sim, &sim->sites[i], 100);
-    sim_go(sim, 100 * SECOND);
-    check_waits(sim, scenario);
-    sim_free(sim);
-}
-
-/* They earn their slots again and again. */
-static void flapping(const struct scenario *scenario, const struct options *options) {
-    struct sim *sim = hung_world(scenario, options, HUNG_SITES);
-    add_sick(sim, HUNG_SITES, 0, &hanging);
-    for (int i = 0; i < sim->n_sites; i++)
-        if (sim->sites[i].group == SICK)
-            sim->sites[i].receiver =
-                (struct receiver){.latency_ms = 50,
-                                  .outage_kind = RECEIVER_HANGING,
-                                  .outage_from = (5 + sim_below(sim, 40)) * SECOND,
-                                  .outage_ms = 15 * SECOND,
-                                  .outage_every = 40 * SECOND};
-    sim_start(sim);
-    sim_go(sim, 180 * SECOND);
-    check_waits(sim, scenario);
-    sim_free(sim);
-}
-
-/* ---- endpoints that share a host ------------------------------------------------------------- */
-
-enum { SHARED_SITES = 200, SHARED_CALLS_MAX = 60, SHARED_HOST = 1000000 };
-
-static struct site *add_shared(struct sim *sim, double per_second) {
-    struct site *site = sim_add_site(sim);
-    site->origin = SHARED_HOST;
-    site->group = SICK;
-    site->per_second = per_second;
-    return site;
-}
-
-/* When their host goes down, a few of them find that out for all, and one call at a time looks
- * whether it is back. */
-static void host_down(const struct scenario *scenario, const struct options *options) {
-    struct sim *sim = world(scenario, options, SLOTS, SHARED_SITES);
-    int calls = 0;
-    for (int i = 0; i < SHARED_SITES; i++) {
-        struct site *site = add_shared(sim, 0.5);
-        site->receiver.outage_kind = i % 2 ? RECEIVER_REFUSING : RECEIVER_HANGING;
-        site->receiver.outage_from = 31 * SECOND;
-        site->receiver.outage_ms = OUTAGE_MS;
-    }
-    sim_start(sim);
-    sim_go(sim, 30 * SECOND + OUTAGE_MS);
-    for (int i = 0; i < SHARED_SITES; i++)
-        calls += sim->sites[i].refused + sim->sites[i].calls;
-    int64_t took_ms = sim_drain(sim, RECOVERY_MAX_MS);
-    figures(sim, scenario, "%d calls to a host that was down; then drained in %lld s", calls,
-            (long long)(took_ms / SECOND));
-    if (calls > SHARED_CALLS_MAX)
-        sim_fail(sim, "%d calls to a host that was down", calls);
-    sim_assert(sim, sim->ended[ROW_DELIVERED] == sim->n_rows);
-    sim_free(sim);
-}
-
-enum { SLOW_CALL_MS = 2000 };
-
-/* A slow host with more endpoints than slots: together they have the share of one, each of them
- * as much of it as the next, and the others don't notice. */
-static void host_crowded(const struct scenario *scenario, const struct options *options) {
-    struct sim *sim = world(scenario, options, SLOTS, 2 * SHARED_SITES);
-    int least = INT32_MAX, most = 0;
-    for (int i = 0; i < SHARED_SITES; i++)
-        sim_add_site(sim)->per_second = 2;
-    for (int i = 0; i < SHARED_SITES; i++) {
-        struct site *site = add_shared(sim, 0);
-        site->receiver.latency_ms = SLOW_CALL_MS;
-        site->refill = true;
-        add_backlog(sim, site, 40);
-    }
-    sim_start(sim);
-    sim->measure_from_us = sim->now_us + 10 * SECOND * US_PER_MS; /* when all have proven able */
-    sim_go(sim, 120 * SECOND);
-    for (int i = SHARED_SITES; i < 2 * SHARED_SITES; i++) {
-        int delivered = sim->sites[i].delivered;
-        least = delivered < least ? delivered : least;
-        most = delivered > most ? delivered : most;
-    }
-    check_waits(sim, scenario);
-    figures(sim, scenario, "each of %d endpoints was given %d to %d calls", SHARED_SITES, least,
-            most);
-    if (least * 2 < most)
-        sim_fail(sim, "%d calls to one endpoint, %d to another", least, most);
-    sim_free(sim);
 }
 
 /* ---- P2: slot-time is shared evenly ---------------------------------------------------------- */
@@ -283,13 +52,13 @@ static double jain(const struct sim *sim) {
 
 /* The first third takes 10 ms a call, the second 100 ms, the last 1 s. */
 static void shared_evenly(const struct scenario *scenario, const struct options *options) {
-    struct sim *sim = world(scenario, options, 32, 45);
+    struct sim *sim = sim_world(scenario, options, 32, 45);
     for (int i = 0; i < 45; i++) {
         static const int64_t latencies[] = {10, 100, 1000};
         struct site *site = sim_add_site(sim);
         site->receiver.latency_ms = latencies[i / 15];
         site->refill = true;
-        add_backlog(sim, site, 100);
+        sim_add_backlog(sim, site, 100);
     }
     sim_start(sim);
     sim->measure_from_us = sim->now_us + 20 * SECOND * US_PER_MS;
@@ -300,9 +69,9 @@ static void shared_evenly(const struct scenario *scenario, const struct options 
         share[i / 15] += (double)sim->sites[i].slot_us;
         all += (double)sim->sites[i].slot_us;
     }
-    figures(sim, scenario,
-            "Jain %.4f; slot-time of the 10 ms, 100 ms, 1 s thirds %.0f, %.0f, %.0f %%", index,
-            100 * share[0] / all, 100 * share[1] / all, 100 * share[2] / all);
+    sim_figures(sim, scenario,
+                "Jain %.4f; slot-time of the 10 ms, 100 ms, 1 s thirds %.0f, %.0f, %.0f %%", index,
+                100 * share[0] / all, 100 * share[1] / all, 100 * share[2] / all);
     if (index <= 0.95)
         sim_fail(sim, "Jain index %.4f", index);
     sim_free(sim);
@@ -316,9 +85,9 @@ enum { OUTAGE_CALLS_MAX = 5 + 20 + 6 };
  * opens, and a probe at 30 s, 60 s, 120 s, … After it, everything ends within twice the longest
  * time that a breaker may then be open. That no bound is exceeded is checked after each step. */
 static void outage_of_all(const struct scenario *scenario, const struct options *options) {
-    struct sim *sim = scaled_world(scenario, options, SLOTS, scaled(options, 500));
+    struct sim *sim = sim_scaled_world(scenario, options, SIM_SLOTS, sim_scaled(options, 500));
     int most = 0, before;
-    for (int i = 0; i < scaled(options, 500); i++) {
+    for (int i = 0; i < sim_scaled(options, 500); i++) {
         struct site *site = sim_add_site(sim);
         site->per_second = 0.2;
         site->receiver.outage_kind = i % 2 ? RECEIVER_HANGING : RECEIVER_REFUSING;
@@ -333,8 +102,9 @@ static void outage_of_all(const struct scenario *scenario, const struct options 
     }
     before = (int)(sim->n_rows - sim->n_ended);
     int64_t took_ms = sim_drain(sim, RECOVERY_MAX_MS);
-    figures(sim, scenario, "at most %d calls an endpoint in the outage; %d rows drained in %lld s",
-            most, before, (long long)(took_ms / SECOND));
+    sim_figures(sim, scenario,
+                "at most %d calls an endpoint in the outage; %d rows drained in %lld s", most,
+                before, (long long)(took_ms / SECOND));
     if (most > OUTAGE_CALLS_MAX)
         sim_fail(sim, "%d calls to an endpoint that was down", most);
     sim_assert(sim, sim->ended[ROW_DELIVERED] == sim->n_rows);
@@ -349,7 +119,7 @@ enum { LIMITS = sizeof limits / sizeof *limits };
 
 /* Calls, those answered with 429 included, and deliveries, both within 20 % of the limit. */
 static void throttled(const struct scenario *scenario, const struct options *options) {
-    struct sim *sim = world(scenario, options, 64, LIMITS);
+    struct sim *sim = sim_world(scenario, options, 64, LIMITS);
     char text[300] = "";
     int used = 0, sent[LIMITS], delivered[LIMITS], wrong = -1;
     for (int i = 0; i < LIMITS; i++) {
@@ -359,7 +129,7 @@ static void throttled(const struct scenario *scenario, const struct options *opt
                                            .most = limits[i].most,
                                            .window_ms = limits[i].window_s * SECOND};
         site->refill = true;
-        add_backlog(sim, site, 1000);
+        sim_add_backlog(sim, site, 1000);
     }
     sim_start(sim);
     sim_go(sim, 59 * SECOND); /* to the end of a window of any length */
@@ -378,7 +148,7 @@ static void throttled(const struct scenario *scenario, const struct options *opt
         if (good < 0.8 || good > 1.2 || calls > 1.2)
             wrong = i;
     }
-    figures(sim, scenario, "delivered (called) of the limit: %s", text);
+    sim_figures(sim, scenario, "delivered (called) of the limit: %s", text);
     if (wrong >= 0)
         sim_fail(sim, "the limit of %d in %d s", limits[wrong].most, limits[wrong].window_s);
     sim_free(sim);
@@ -388,17 +158,17 @@ enum { CROWD_MOST = 8, CROWD_REFUSED_MAX_PERCENT = 15, CROWD_USED_MIN_PERCENT = 
 
 /* A receiver that says nothing of when, and fails what it has no room for. */
 static void crowded(const struct scenario *scenario, const struct options *options) {
-    struct sim *sim = world(scenario, options, 64, 1);
+    struct sim *sim = sim_world(scenario, options, 64, 1);
     struct site *site = sim_add_site(sim);
     site->receiver =
         (struct receiver){.kind = RECEIVER_CROWDED, .latency_ms = 50, .most = CROWD_MOST};
     site->refill = true;
-    add_backlog(sim, site, 1000);
+    sim_add_backlog(sim, site, 1000);
     sim_start(sim);
     sim_go(sim, 120 * SECOND);
     int refused = 100 * site->refused / site->sent;
     int used = (int)((int64_t)site->delivered * 50 * 100 / (120 * SECOND * CROWD_MOST));
-    figures(sim, scenario, "%d %% of the calls refused, %d %% of its room used", refused, used);
+    sim_figures(sim, scenario, "%d %% of the calls refused, %d %% of its room used", refused, used);
     if (refused > CROWD_REFUSED_MAX_PERCENT)
         sim_fail(sim, "%d %% of the calls refused", refused);
     if (used < CROWD_USED_MIN_PERCENT)
@@ -410,17 +180,17 @@ enum { HEAVY_LIMIT = 100, HEAVY_USED_MIN_PERCENT = 75 };
 
 /* A receiver some of whose calls take long, though it is well: most of its room is used. */
 static void heavy_tailed(const struct scenario *scenario, const struct options *options) {
-    struct sim *sim = world(scenario, options, SLOTS, 1);
+    struct sim *sim = sim_world(scenario, options, SIM_SLOTS, 1);
     struct site *site = sim_add_site(sim);
     site->receiver = (struct receiver){.kind = RECEIVER_HEAVY, .latency_ms = 20};
     site->max_in_flight = HEAVY_LIMIT;
     site->refill = true;
-    add_backlog(sim, site, 1000);
+    sim_add_backlog(sim, site, 1000);
     sim_start(sim);
     sim->measure_from_us = sim->now_us + 10 * SECOND * US_PER_MS;
     sim_go(sim, 70 * SECOND);
     int used = (int)(site->slot_us * 100 / (INT64_C(60) * SECOND * US_PER_MS * HEAVY_LIMIT));
-    figures(sim, scenario, "%d %% of its room used", used);
+    sim_figures(sim, scenario, "%d %% of its room used", used);
     if (used < HEAVY_USED_MIN_PERCENT)
         sim_fail(sim, "%d %% of the room used", used);
     sim_free(sim);
@@ -446,12 +216,12 @@ static struct sim *small_world(const struct scenario *scenario, const struct opt
         {.kind = RECEIVER_LIMITED, .latency_ms = 5, .most = 2, .window_ms = 1000},
         {.kind = RECEIVER_GONE, .latency_ms = 5},
     };
-    struct sim *sim = world(scenario, options, 4, 5);
+    struct sim *sim = sim_world(scenario, options, 4, 5);
     for (int i = 0; i < 5; i++) {
         struct site *site = sim_add_site(sim);
         site->receiver = receivers[i];
         site->ordered = i == 1;
-        add_backlog(sim, site, 8);
+        sim_add_backlog(sim, site, 8);
     }
     sim_start(sim);
     return sim;
@@ -471,9 +241,9 @@ static void killed_anywhere(const struct scenario *scenario, const struct option
         bool last = once || !sim->kills;
         if (last) {
             sim->steps = steps;
-            figures(sim, scenario,
-                    "killed after each of %lld events: nothing lost, %lld duplicates",
-                    (long long)(killed.kill_at - 1), (long long)duplicates);
+            sim_figures(sim, scenario,
+                        "killed after each of %lld events: nothing lost, %lld duplicates",
+                        (long long)(killed.kill_at - 1), (long long)duplicates);
         }
         sim_free(sim);
         if (last)
@@ -507,14 +277,14 @@ static void add_any_site(struct sim *sim) {
     site->max_in_flight = sim_below(sim, 4) ? 0 : 1 + (int)sim_below(sim, 30);
     site->rate_limit = sim_below(sim, 6) ? 0 : (double)(1 + sim_below(sim, 50));
     site->expire_ms = sim_below(sim, 6) ? 0 : SECOND + sim_below(sim, 10 * MINUTE);
-    add_backlog(sim, site, sim_below(sim, 4) ? 0 : 500);
+    sim_add_backlog(sim, site, sim_below(sim, 4) ? 0 : 500);
 }
 
 /* All kinds of receivers at once, a store that is locked at times, and a kill every now and then;
  * in the end all receivers are well. */
 static void everything(const struct scenario *scenario, const struct options *options) {
-    struct sim *sim = scaled_world(scenario, options, 128, scaled(options, 300));
-    for (int i = 0; i < scaled(options, 300); i++)
+    struct sim *sim = sim_scaled_world(scenario, options, 128, sim_scaled(options, 300));
+    for (int i = 0; i < sim_scaled(options, 300); i++)
         add_any_site(sim);
     sim->lock_every_ms = 20 * SECOND;
     sim->turn_most_us = 20 * US_PER_MS;
@@ -528,12 +298,12 @@ static void everything(const struct scenario *scenario, const struct options *op
         sim->sites[i].receiver = (struct receiver){.latency_ms = 50};
     int64_t took_ms = sim_drain(sim, 72 * HOUR);
     check_nothing_lost(sim);
-    figures(sim, scenario,
-            "%lld rows: %d delivered, %d failed, %d expired; %lld kills, %lld duplicates "
-            "(%lld allowed); drained in %lld min",
-            (long long)sim->n_rows, sim->ended[ROW_DELIVERED], sim->ended[ROW_FAILED],
-            sim->ended[ROW_EXPIRED], (long long)sim->kills, (long long)sim->duplicates,
-            (long long)sim->duplicates_allowed, (long long)(took_ms / MINUTE));
+    sim_figures(sim, scenario,
+                "%lld rows: %d delivered, %d failed, %d expired; %lld kills, %lld duplicates "
+                "(%lld allowed); drained in %lld min",
+                (long long)sim->n_rows, sim->ended[ROW_DELIVERED], sim->ended[ROW_FAILED],
+                sim->ended[ROW_EXPIRED], (long long)sim->kills, (long long)sim->duplicates,
+                (long long)sim->duplicates_allowed, (long long)(took_ms / MINUTE));
     sim_free(sim);
 }
 
@@ -546,20 +316,21 @@ struct memory_figures {
 
 static struct memory_figures run_backlog(const struct scenario *scenario,
                                          const struct options *options, int rows) {
-    struct sim *sim = world(scenario, options, 64, 200);
+    struct sim *sim = sim_world(scenario, options, 64, 200);
     for (int i = 0; i < 200; i++)
-        add_backlog(sim, sim_add_site(sim), rows);
+        sim_add_backlog(sim, sim_add_site(sim), rows);
     sim_start(sim);
     sim_go(sim, 40 * SECOND / options->scale);
     const struct scheduler *scheduler = &sim->scheduler;
     struct memory_figures mean = {sim->loaded_sum / sim->steps, sim->bytes_sum / sim->steps,
                                   scheduler->lanes.by_id.capacity, scheduler->lanes.timers.capacity,
                                   scheduler->lanes.ready.capacity};
-    figures(sim, scenario,
-            "%lld rows pending of %lld; in memory on average %lld rows and %lld KiB, at most %d "
-            "rows and %lld KiB",
-            (long long)(sim->n_rows - sim->n_ended), (long long)sim->n_rows, (long long)mean.loaded,
-            (long long)(mean.bytes / 1024), sim->loaded_most, (long long)(sim->bytes_most / 1024));
+    sim_figures(
+        sim, scenario,
+        "%lld rows pending of %lld; in memory on average %lld rows and %lld KiB, at most %d "
+        "rows and %lld KiB",
+        (long long)(sim->n_rows - sim->n_ended), (long long)sim->n_rows, (long long)mean.loaded,
+        (long long)(mean.bytes / 1024), sim->loaded_most, (long long)(sim->bytes_most / 1024));
     for (int i = 0; i < 200; i++) /* or the figures say nothing */
         sim_assert(sim, heap_first(&sim->sites[i].rows));
     sim_free(sim);
@@ -584,15 +355,21 @@ static void memory_is_flat(const struct scenario *scenario, const struct options
 }
 
 const struct scenario scenarios[] = {
-    {"hung", "P1: hung endpoints with backlogs, healthy p99 wait < 100 ms", hung_from_start},
-    {"hung-later", "P1: healthy endpoints begin to hang, others' p99 wait < 100 ms", hung_later},
-    {"hung-busy", "P1: busy endpoints begin to hang, others' p99 wait < 100 ms", hung_busy},
+    {"hung", "P1: hung endpoints with backlogs, healthy p99 wait < 100 ms",
+     scenario_hung_from_start},
+    {"hung-later", "P1: healthy endpoints begin to hang, others' p99 wait < 100 ms",
+     scenario_hung_later},
+    {"hung-busy", "P1: busy endpoints begin to hang, others' p99 wait < 100 ms",
+     scenario_hung_busy},
     {"hung-partly", "P1: endpoints hang with a part of their calls, others' p99 wait < 100 ms",
-     hung_partly},
-    {"hung-new", "P1: more new hung endpoints than slots, p99 wait < 100 ms", many_new_hung},
-    {"flapping", "P1: endpoints hang, recover, hang, others' p99 wait < 100 ms", flapping},
-    {"host-down", "P1: a host of many endpoints is down: few calls find it out", host_down},
-    {"host-slow", "P1: a host of many endpoints is slow: its share, evenly used", host_crowded},
+     scenario_hung_partly},
+    {"hung-new", "P1: more new hung endpoints than slots, p99 wait < 100 ms",
+     scenario_many_new_hung},
+    {"flapping", "P1: endpoints hang, recover, hang, others' p99 wait < 100 ms", scenario_flapping},
+    {"host-down", "P1: a host of many endpoints is down: few calls find it out",
+     scenario_host_down},
+    {"host-slow", "P1: a host of many endpoints is slow: its share, evenly used",
+     scenario_host_crowded},
     {"fair", "P2: Jain index of the slot-time > 0.95", shared_evenly},
     {"outage", "P3: an outage of all: no attempts burned, caps kept, drained", outage_of_all},
     {"throttled", "P4: 429 with Retry-After: the receiver's rate, within 20 %", throttled},
