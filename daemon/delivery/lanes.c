@@ -7,6 +7,7 @@
 
 void lanes_init(struct lanes *lanes) {
     *lanes = (struct lanes){0};
+    list_init(&lanes->idle);
     list_init(&lanes->parked);
     list_init(&lanes->roomy);
     loader_init(&lanes->loader);
@@ -95,15 +96,26 @@ void lanes_land(struct lanes *lanes, struct origin *origin, int most, int64_t no
 
 /* ---- lanes ----------------------------------------------------------------------------------- */
 
+/* A name makes an endpoint one of those that were configured; of URLs there may be any number. */
+static void lanes_list_idle(struct lanes *lanes, struct lane *lane) {
+    if (lane->endpoint->name)
+        return;
+    list_push(&lanes->idle, &lane->link);
+    lanes->n_idle++;
+}
+
 struct lane *lanes_add(struct lanes *lanes, struct endpoint *endpoint) {
     struct lane *lane = lane_new(endpoint);
     map_put(&lanes->by_id, endpoint->id, lane);
     lanes_join_origin(lanes, lane);
+    lanes_list_idle(lanes, lane);
     return lane;
 }
 
 static void lanes_leave(struct lanes *lanes, struct lane *lane) {
     heap_remove(lane->state == LANE_READY ? &lanes->ready : &lanes->timers, &lane->node);
+    if (lane->state == LANE_IDLE && !list_empty(&lane->link))
+        lanes->n_idle--;
     list_remove(&lane->link);
     lane->origin->n_ready -= lane->state == LANE_READY;
     if (lane->load == LOAD_QUEUED)
@@ -149,6 +161,8 @@ void lanes_move(struct lanes *lanes, struct lane *lane, enum lane_state state, i
         list_push(&lane->origin->parked, &lane->link);
         break;
     case LANE_IDLE:
+        lanes_list_idle(lanes, lane);
+        break;
     case LANE_BLOCKED:
     case LANE_PAUSED:
         break;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 enum {
+    FORGETTING_MAX = 64,    /* lanes dropped, and not yet known to be */
     LOAD_ROWS_MAX = 32,     /* rows a load */
     UNLOAD_AFTER_MS = 1000, /* a lane that waits longer than this keeps no rows in memory */
     DEBT_MAX_MS = 10000,    /* slot-time that a lane may owe, at most */
@@ -244,6 +245,23 @@ void scheduler_written(struct scheduler *scheduler, struct delivery *delivery, i
         lane->next_due = due_at;
     delivery_free(delivery);
     scheduler_settle(scheduler, lane, now);
+}
+
+void scheduler_forgotten(struct scheduler *scheduler) {
+    scheduler->n_forgetting--;
+}
+
+/* Drops the lanes that have been idle longest, when there are too many: their URLs may never be
+ * seen again. What is lost is what was learned of them. */
+static void scheduler_drop_idle(struct scheduler *scheduler) {
+    struct lanes *lanes = &scheduler->lanes;
+    while (lanes->n_idle > scheduler->policy.max_idle && scheduler->n_forgetting < FORGETTING_MAX) {
+        struct lane *lane = container_of(list_first(&lanes->idle), struct lane, link);
+        int64_t endpoint_id = lane->endpoint_id;
+        lanes_remove(lanes, lane);
+        scheduler->n_forgetting++;
+        scheduler->ops->forget(scheduler->context, endpoint_id);
+    }
 }
 
 /* ---- calls ----------------------------------------------------------------------------------- */
@@ -504,6 +522,7 @@ bool scheduler_run(struct scheduler *scheduler, struct now now, int budget) {
     while (scheduler_has_slot(scheduler) && budget-- > 0 && (node = scheduler_next(scheduler, now)))
         scheduler_serve(scheduler, container_of(node, struct lane, node), now);
     scheduler_run_loads(scheduler, now);
+    scheduler_drop_idle(scheduler);
     return scheduler_has_slot(scheduler) &&
            (heap_first(&scheduler->lanes.ready) || scheduler_may_unpark(scheduler) ||
             !list_empty(&scheduler->lanes.roomy));

@@ -18,7 +18,10 @@ enum {
     RECEIVE_BATCH = 64,
     LOOK_EVERY_MS = 5000,
     CLOCK_MOVED_MS = 1000, /* a change of wall against monotonic time that is no drift */
-    REQUESTS_SPARE = 256,  /* loads, limits and the like, beside one request a row in memory */
+    /* Loads, limits and the like, and one for each reply that was not taken, beside one request a
+     * row in memory. */
+    REQUESTS_SPARE = 2048,
+    IDLE_LANES_MAX = 4096, /* of bare URLs, at about 1 kB each */
 };
 
 struct dispatcher {
@@ -69,6 +72,7 @@ static struct scheduler_policy scheduler_policy(const struct config *config) {
     return (struct scheduler_policy){
         .max_in_flight = (int)config->max_in_flight,
         .load = {.max_rows = (int)config->max_loaded, .max_bytes = config->max_loaded_bytes},
+        .max_idle = IDLE_LANES_MAX,
         .origin_max_in_flight = (int)config->origin_max_in_flight,
         .lane =
             {.endpoint_max_in_flight = (int)config->endpoint_max_in_flight,
@@ -123,6 +127,17 @@ static void dispatcher_expire(void *context, struct delivery *delivery) {
     store_send(dispatcher->store, request);
 }
 
+static void dispatcher_ask_about(struct dispatcher *dispatcher, enum store_request_kind kind,
+                                 int64_t endpoint_id) {
+    struct store_request *request = store_request_new(kind);
+    request->endpoint_id = endpoint_id;
+    store_send(dispatcher->store, request);
+}
+
+static void dispatcher_forget(void *context, int64_t endpoint_id) {
+    dispatcher_ask_about(context, STORE_FORGET, endpoint_id);
+}
+
 static void dispatcher_release(void *context, struct delivery *delivery) {
     struct dispatcher *dispatcher = context;
     struct store_request *request = store_request_new(STORE_RELEASE);
@@ -135,6 +150,7 @@ static const struct scheduler_ops scheduler_ops = {
     .load = dispatcher_load,
     .send = dispatcher_send,
     .expire = dispatcher_expire,
+    .forget = dispatcher_forget,
     .release = dispatcher_release,
 };
 
@@ -239,7 +255,12 @@ static void dispatcher_reply(struct dispatcher *dispatcher, struct store_reply *
         scheduler_endpoint_gone(scheduler, reply->endpoint_id);
         break;
     case STORE_NOTICED:
-        scheduler_noticed(scheduler, reply->endpoint_id, reply->due_at, now);
+        /* Its lane may have been dropped while this was on its way. */
+        if (!scheduler_noticed(scheduler, reply->endpoint_id, reply->due_at, now))
+            dispatcher_ask_about(dispatcher, STORE_REFRESH, reply->endpoint_id);
+        break;
+    case STORE_FORGOTTEN:
+        scheduler_forgotten(scheduler);
         break;
     case STORE_LOADED:
         scheduler_loaded(scheduler, reply->endpoint_id, reply->load.rows, reply->load.count,

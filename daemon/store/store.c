@@ -293,6 +293,13 @@ static int store_serve(struct store *store, struct store_request *request, struc
     case STORE_RELEASE:
         queue_forget(&store->queue, request->write.delivery_id);
         break;
+    case STORE_FORGET:
+        map_remove(&store->told, request->endpoint_id);
+        store_reply(store, (struct store_reply){.kind = STORE_FORGOTTEN});
+        break;
+    case STORE_REFRESH:
+        r = store_tell_endpoint(store, request->endpoint_id, error);
+        break;
     case STORE_LIMITS:
         r = store_limits(store, request->max_pending, request->max_payload_bytes, error);
         break;

@@ -81,6 +81,15 @@ static void on_load(void *context, int64_t endpoint_id, int rows, int64_t bytes)
     store_ask(sim, message);
 }
 
+static void on_forget(void *context, int64_t endpoint_id) {
+    struct sim *sim = context;
+    struct site *site = sim_site(sim, endpoint_id);
+    sim_trace(sim, "forget", site, 0, 0);
+    sim_assert(sim, !site->calls && !site->named);
+    sim->forgotten++;
+    store_ask(sim, message_new(ASK_FORGET, site));
+}
+
 static void on_release(void *context, struct delivery *delivery) {
     struct sim *sim = context;
     struct row *row = sim_row(sim, delivery->id);
@@ -158,6 +167,7 @@ const struct scheduler_ops sim_ops = {
     .load = on_load,
     .send = on_send,
     .expire = on_expire,
+    .forget = on_forget,
     .release = on_release,
 };
 
@@ -380,6 +390,7 @@ struct sim *sim_new(const char *scenario, const struct options *options, int slo
     sim->policy = (struct scheduler_policy){
         .max_in_flight = slots,
         .load = {.max_rows = 20000, .max_bytes = 64 << 20},
+        .max_idle = sites,
         .lane = {.endpoint_max_in_flight = 20,
                  .share_max = (slots + 1) / 2,
                  .breaker = {.failures = 5, .open_ms = 30 * SECOND, .open_max_ms = 30 * MINUTE}},

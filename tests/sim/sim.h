@@ -114,6 +114,7 @@ struct site {
     int64_t origin; /* its own, unless another site has the same number */
     int group;      /* what the figures are summed over */
     bool named, enabled, ordered;
+    bool told; /* the loop knows it, as far as the store knows */
     int max_in_flight;
     double rate_limit;
     struct receiver receiver;
@@ -137,9 +138,12 @@ struct message {
         ASK_LOAD,
         ASK_RELEASE,
         ASK_WRITE,
+        ASK_FORGET,
+        ASK_REFRESH,
         TELL_ENDPOINT,
         TELL_NOTICED,
         TELL_LOADED,
+        TELL_FORGOTTEN,
         TELL_WRITTEN
     } kind;
     struct site *site;
@@ -204,7 +208,7 @@ struct sim {
     uint32_t *waits[2]; /* by group: number of first sends that waited so many ms */
     int loaded_most;
     int64_t bytes_most, loaded_sum, bytes_sum; /* the sums are over all steps */
-    int64_t kills, duplicates, duplicates_allowed;
+    int64_t forgotten, kills, duplicates, duplicates_allowed;
     struct trace trace[TRACE_LENGTH];
     int64_t traced;
 };

@@ -11,6 +11,8 @@
 
 #include "sim.h"
 
+#include "outhook/delivery/endpoint.h"
+
 static int list_length(const struct list *list) {
     int length = 0;
     for (const struct list *link = list->next; link != list; link = link->next)
@@ -23,8 +25,8 @@ static void check_container(struct sim *sim, const struct lane *lane) {
     const struct heap *heap = lane->state == LANE_WAITING ? &sim->scheduler.lanes.timers
                               : lane->state == LANE_READY ? &sim->scheduler.lanes.ready
                                                           : NULL;
-    bool listed =
-        lane->state == LANE_PARKED || lane->state == LANE_CROWDED || lane->load == LOAD_QUEUED;
+    bool listed = lane->state == LANE_PARKED || lane->state == LANE_CROWDED ||
+                  (lane->state == LANE_IDLE && !lane->endpoint->name) || lane->load == LOAD_QUEUED;
     sim_assert(sim, (lane->node.place != 0) == (heap != NULL));
     if (heap)
         sim_assert(sim, heap->nodes[lane->node.place - 1] == &lane->node);

@@ -286,6 +286,7 @@ static void everything(const struct scenario *scenario, const struct options *op
     struct sim *sim = sim_scaled_world(scenario, options, 128, sim_scaled(options, 300));
     for (int i = 0; i < sim_scaled(options, 300); i++)
         add_any_site(sim);
+    sim->policy.max_idle = 10;
     sim->lock_every_ms = 20 * SECOND;
     sim->turn_most_us = 20 * US_PER_MS;
     sim_start(sim);
@@ -300,10 +301,11 @@ static void everything(const struct scenario *scenario, const struct options *op
     check_nothing_lost(sim);
     sim_figures(sim, scenario,
                 "%lld rows: %d delivered, %d failed, %d expired; %lld kills, %lld duplicates "
-                "(%lld allowed); drained in %lld min",
+                "(%lld allowed), %lld lanes dropped; drained in %lld min",
                 (long long)sim->n_rows, sim->ended[ROW_DELIVERED], sim->ended[ROW_FAILED],
                 sim->ended[ROW_EXPIRED], (long long)sim->kills, (long long)sim->duplicates,
-                (long long)sim->duplicates_allowed, (long long)(took_ms / MINUTE));
+                (long long)sim->duplicates_allowed, (long long)sim->forgotten,
+                (long long)(took_ms / MINUTE));
     sim_free(sim);
 }
 

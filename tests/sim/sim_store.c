@@ -128,6 +128,7 @@ void store_tell_endpoint(struct sim *sim, struct site *site) {
     endpoint->rate_limit = site->rate_limit;
     message->endpoint = endpoint;
     message->due_at = store_next_due(sim, site);
+    site->told = true;
     store_tell(sim, message);
 }
 
@@ -155,12 +156,19 @@ static void store_look(struct sim *sim) {
     while ((link = list_pop(&sim->fresh))) {
         struct row *row = container_of(link, struct row, fresh);
         row->site->messages--;
-        if (row->site->id <= sim->booted) /* or it will be read with its endpoint */
+        if (row->site->id <= sim->booted && !row->site->told)
+            store_tell_endpoint(sim, row->site);
+        else if (row->site->id <= sim->booted) /* or it will be read with its endpoint */
             store_notice(sim, row->site, row->due_at);
     }
 }
 
 /* ---- turns ----------------------------------------------------------------------------------- */
+
+static void store_tell_forgotten(struct sim *sim, struct site *site) {
+    site->told = false;
+    store_tell(sim, message_new(TELL_FORGOTTEN, site));
+}
 
 static void store_serve(struct sim *sim, struct message *message) {
     message->site->messages--;
@@ -171,6 +179,10 @@ static void store_serve(struct sim *sim, struct message *message) {
     }
     if (message->kind == ASK_LOAD)
         store_load(sim, message->site, message->count, message->bytes);
+    else if (message->kind == ASK_FORGET)
+        store_tell_forgotten(sim, message->site);
+    else if (message->kind == ASK_REFRESH)
+        store_tell_endpoint(sim, message->site);
     else
         store_forget(sim, sim_row(sim, message->id));
     free(message);
@@ -258,14 +270,19 @@ void store_take_reply(struct sim *sim) {
               message->kind == TELL_ENDPOINT  ? "endpoint"
               : message->kind == TELL_NOTICED ? "noticed"
               : message->kind == TELL_LOADED  ? "loaded"
-                                              : "written",
+              : message->delivery             ? "written"
+                                              : "forgotten",
               site, message->delivery ? message->delivery->id : 0, message->count);
     switch (message->kind) {
     case TELL_ENDPOINT:
         scheduler_endpoint(scheduler, message->endpoint, message->due_at, sim->now);
         break;
     case TELL_NOTICED:
-        sim_assert(sim, scheduler_noticed(scheduler, site->id, message->due_at, sim->now));
+        if (!scheduler_noticed(scheduler, site->id, message->due_at, sim->now))
+            store_ask(sim, message_new(ASK_REFRESH, site));
+        break;
+    case TELL_FORGOTTEN:
+        scheduler_forgotten(scheduler);
         break;
     case TELL_LOADED:
         take_loaded(sim, message);

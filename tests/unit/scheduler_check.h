@@ -45,7 +45,7 @@ static inline void check_container(const struct scheduler *scheduler, const stru
                               : lane->state == LANE_READY ? &scheduler->lanes.ready
                                                           : NULL;
     bool listed = lane->state == LANE_PARKED || lane->state == LANE_CROWDED ||
-                  lane->load == LOAD_QUEUED;
+                  (lane->state == LANE_IDLE && !lane->endpoint->name) || lane->load == LOAD_QUEUED;
     assert_int_equal(lane->node.place != 0, heap != NULL);
     if (heap)
         assert_ptr_equal(heap->nodes[lane->node.place - 1], &lane->node);
@@ -87,13 +87,21 @@ static inline void check_lane(struct model *model, struct lane *lane, struct rec
     assert_in_range(lane->concurrency.limit_q8, 256, 1000 * 256);
 }
 
+static inline void check_idle(const struct scheduler *scheduler, const struct recount *sums) {
+    assert_int_equal(list_length(&scheduler->lanes.idle), scheduler->lanes.n_idle);
+    assert_in_range(scheduler->lanes.n_idle, 0, sums->states[LANE_IDLE]);
+    assert_true(scheduler->n_forgetting >= 0);
+}
+
 static inline void check_sums(struct model *model, const struct recount *sums) {
     const struct scheduler *scheduler = &model->scheduler;
     const struct scheduler_policy *policy = &scheduler->policy;
     assert_int_equal(scheduler->lanes.timers.count, sums->states[LANE_WAITING]);
     assert_int_equal(scheduler->lanes.ready.count, sums->states[LANE_READY]);
     assert_int_equal(list_length(&scheduler->lanes.parked), sums->states[LANE_PARKED]);
-    assert_int_equal(list_length(&scheduler->lanes.loader.usual) + list_length(&scheduler->lanes.loader.large),
+    check_idle(scheduler, sums);
+    assert_int_equal(list_length(&scheduler->lanes.loader.usual) +
+                         list_length(&scheduler->lanes.loader.large),
                      sums->loads_queued);
     assert_int_equal(scheduler->lanes.n_reserved, sums->reserved);
     assert_int_equal(scheduler->lanes.loader.n_loads, sums->loads_sent);
@@ -149,7 +157,8 @@ static inline void model_check_ran(struct model *model) {
     if (slot && !list_empty(&scheduler->lanes.parked)) /* only their share may hold them */
         assert_true(scheduler->n_unproven + scheduler->lanes.n_reserved >=
                     (policy->max_in_flight + 1) / 2);
-    if (!list_empty(&scheduler->lanes.loader.usual)) /* something will come back and let them go on */
+    if (!list_empty(
+            &scheduler->lanes.loader.usual)) /* something will come back and let them go on */
         assert_true(scheduler->lanes.loader.n_loads || scheduler->lanes.loader.n_rows ||
                     scheduler->lanes.loader.bytes);
 }

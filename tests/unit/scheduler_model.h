@@ -67,10 +67,13 @@ enum message_kind {
     ASK_LOAD,
     ASK_RELEASE,
     ASK_WRITE,
+    ASK_FORGET,
+    ASK_REFRESH,
     TELL_ENDPOINT,
     TELL_GONE,
     TELL_NOTICED,
     TELL_LOADED,
+    TELL_FORGOTTEN,
     TELL_WRITTEN
 };
 
@@ -105,7 +108,7 @@ struct model {
     int64_t next_call;
     int64_t *sent_ids; /* in the order of sending */
     size_t n_sent;
-    int n_ended, n_expired_unsent, n_aborted;
+    int n_ended, n_expired_unsent, n_aborted, n_forgotten;
 };
 
 static inline struct message *message_new(enum message_kind kind, struct site *site) {
@@ -137,6 +140,19 @@ static inline void model_on_load(void *context, int64_t endpoint_id, int rows, i
     message->bytes = bytes;
     message->site->loads++;
     list_push(&model->asked, &message->link);
+}
+
+static inline void model_ask_about(struct model *model, enum message_kind kind, int64_t id) {
+    struct message *message = message_new(kind, model_site(model, id));
+    list_push(&model->asked, &message->link);
+}
+
+static inline void model_on_forget(void *context, int64_t endpoint_id) {
+    struct model *model = context;
+    assert_null(lanes_get(&model->scheduler.lanes, endpoint_id));
+    assert_int_equal(model_site(model, endpoint_id)->calls, 0);
+    model->n_forgotten++;
+    model_ask_about(model, ASK_FORGET, endpoint_id);
 }
 
 static inline void model_on_release(void *context, struct delivery *delivery) {
@@ -198,6 +214,7 @@ static const struct scheduler_ops model_ops = {
     .load = model_on_load,
     .send = model_on_send,
     .expire = model_on_expire,
+    .forget = model_on_forget,
     .release = model_on_release,
 };
 
@@ -320,7 +337,12 @@ static inline void model_look(struct model *model) {
             model_tell_site(model, &model->sites[i]);
     while ((link = list_pop(&model->fresh))) {
         struct row *row = container_of(link, struct row, fresh);
-        struct message *message = message_new(TELL_NOTICED, row->site);
+        struct message *message;
+        if (!row->site->told) {
+            model_tell_site(model, row->site);
+            continue;
+        }
+        message = message_new(TELL_NOTICED, row->site);
         message->due_at = row->due_at;
         list_push(&model->told, &message->link);
     }
@@ -377,10 +399,17 @@ static inline bool model_serve(struct model *model) {
         list_push(&model->uncommitted, &message->link);
         return true;
     }
-    if (message->kind == ASK_LOAD)
+    if (message->kind == ASK_LOAD) {
         model_load(model, message->site, message->count, message->bytes);
-    else
+    } else if (message->kind == ASK_FORGET) {
+        message->site->told = false;
+        list_push(&model->told, &message_new(TELL_FORGOTTEN, message->site)->link);
+    } else if (message->kind == ASK_REFRESH) {
+        if (message->site->exists || message->site->told)
+            model_tell_site(model, message->site);
+    } else {
         model_forget(model, model_row(model, message->id));
+    }
     free(message);
     return true;
 }
@@ -431,7 +460,11 @@ static inline bool model_take(struct model *model) {
         scheduler_endpoint_gone(scheduler, id);
         break;
     case TELL_NOTICED:
-        scheduler_noticed(scheduler, id, message->due_at, model->now);
+        if (!scheduler_noticed(scheduler, id, message->due_at, model->now))
+            model_ask_about(model, ASK_REFRESH, id);
+        break;
+    case TELL_FORGOTTEN:
+        scheduler_forgotten(scheduler);
         break;
     case TELL_LOADED:
         scheduler_loaded(scheduler, id, message->rows, message->count, message->due_at,
@@ -485,6 +518,7 @@ static inline struct model *model_new(uint64_t seed, int max_in_flight) {
     model->policy = (struct scheduler_policy){
         .max_in_flight = max_in_flight,
         .load = {.max_rows = 4096, .max_bytes = 16 << 20},
+        .max_idle = SITES_MAX,
         .lane = {.endpoint_max_in_flight = 20,
                  .breaker = {.failures = 5, .open_ms = 30000, .open_max_ms = 1800000}},
         .retry = {.schedule = &model->schedule,

@@ -122,6 +122,52 @@ static void a_retry_is_not_lost_behind_a_load(void **state) {
     model_free(model);
 }
 
+/* Of bare URLs there may be any number: only so many idle ones are kept, and one that was dropped
+ * comes back with its next row. */
+static void idle_bare_urls_are_dropped(void **state) {
+    (void)state;
+    struct model *model = model_new(1, 100);
+    model->policy.max_idle = 2;
+    scheduler_set_policy(&model->scheduler, &model->policy);
+    struct site *named = model_add_site(model);
+    model_insert(model, named);
+    struct site *bare[5];
+    for (int i = 0; i < 5; i++) {
+        bare[i] = model_add_site(model);
+        bare[i]->named = false;
+        model_insert(model, bare[i]);
+        model_go(model, SECOND);
+    }
+    assert_int_equal(model->n_forgotten, 3); /* those that have been idle longest */
+    assert_null(site_lane(model, bare[2]));
+    assert_non_null(site_lane(model, bare[3]));
+    assert_non_null(site_lane(model, named));
+    model_insert(model, bare[0]);
+    model_go(model, SECOND);
+    assert_int_equal(site_count(model, bare[0], ROW_DELIVERED), 2);
+    assert_int_equal(model->scheduler.n_forgetting, 0);
+    model_free(model);
+}
+
+/* A row was noticed, and its lane dropped before the loop heard of that. */
+static void a_notice_of_a_dropped_lane_is_not_lost(void **state) {
+    (void)state;
+    struct model *model = model_new(1, 100);
+    struct site *site = model_add_site(model);
+    site->named = false;
+    model_insert(model, site);
+    model_go(model, SECOND);
+    model_insert(model, site);
+    model_look(model);
+    model->policy.max_idle = 0;
+    scheduler_set_policy(&model->scheduler, &model->policy);
+    model_run(model);
+    assert_null(site_lane(model, site));
+    model_go(model, SECOND);
+    assert_int_equal(site_count(model, site, ROW_DELIVERED), 2);
+    model_free(model);
+}
+
 /* Rows are given back while a load is under way, whose answer then knows nothing of them. */
 static void a_load_that_overtakes_rows_given_back(void **state) {
     (void)state;
@@ -506,6 +552,8 @@ int main(void) {
         cmocka_unit_test(rows_of_an_unknown_endpoint_are_news),
         cmocka_unit_test(retries_until_the_budget_is_used),
         cmocka_unit_test(what_cant_be_sent_is_not_tried_again),
+        cmocka_unit_test(idle_bare_urls_are_dropped),
+        cmocka_unit_test(a_notice_of_a_dropped_lane_is_not_lost),
         cmocka_unit_test(a_retry_is_not_lost_behind_a_load),
         cmocka_unit_test(a_load_that_overtakes_rows_given_back),
         cmocka_unit_test(a_store_that_cant_write_stops_the_dispatch),

@@ -122,6 +122,7 @@ static void change_mood(struct model *model) {
 
 static void change_policy(struct model *model) {
     struct scheduler_policy *policy = &model->policy;
+    policy->max_idle = below(model, 2) ? SITES_MAX : (int)below(model, 3);
     policy->lane.endpoint_max_in_flight = 1 + (int)below(model, 20);
     policy->lane.breaker.failures = 1 + (int)below(model, 10);
     policy->retry.max_attempts = 1 + (int)below(model, 16);

@@ -24,10 +24,12 @@ struct lanes {
     struct map origins;        /* hash of the origin */
     struct heap timers;        /* WAITING, by the mono ms of the wake-up */
     struct heap ready;         /* READY, by slot-time used */
+    struct list idle;          /* IDLE and without a name, longest first */
     struct list parked;        /* PARKED, longest first */
     struct list roomy;         /* origins with CROWDED lanes and room for one of them */
     struct heap origin_timers; /* origins with CROWDED lanes, by the mono ms of their reopening */
     struct loader loader;      /* LOADING, if the load still waits for room */
+    int n_idle;     /* in `idle` */
     int n_reserved; /* slots of the unproven ones' share that wait for a row to be loaded */
 };
 

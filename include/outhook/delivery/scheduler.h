@@ -40,12 +40,16 @@ struct scheduler_ops {
     void (*send)(void *context, struct delivery *delivery);
     /* Write that the delivery has expired; answered by scheduler_written(). */
     void (*expire)(void *context, struct delivery *delivery);
+    /* The lane was dropped, and its endpoint has to be read again before it is used; answered by
+     * scheduler_forgotten(). */
+    void (*forget)(void *context, int64_t endpoint_id);
     /* Forget a loaded row, which stays pending on disk, and free it. */
     void (*release)(void *context, struct delivery *delivery);
 };
 
 struct scheduler_policy {
     int max_in_flight;
+    int max_idle;             /* lanes of bare URLs that are kept while they have nothing to do */
     int origin_max_in_flight; /* to one origin; 0: as many as it may have at most */
     struct loader_policy load;
     struct lane_policy lane;
@@ -68,6 +72,7 @@ struct scheduler {
     struct lanes lanes;
     int64_t virtual_ms; /* of the lane that was served last */
     int n_flying, n_unproven, n_unwritten;
+    int n_forgetting; /* dropped lanes that the store has yet to hear of */
     bool stopping;
 };
 
@@ -100,6 +105,9 @@ bool scheduler_noticed(struct scheduler *scheduler, int64_t endpoint_id, int64_t
 void scheduler_loaded(struct scheduler *scheduler, int64_t endpoint_id,
                       struct delivery *const *rows, int count, int64_t next_due, int64_t need_bytes,
                       struct now now);
+
+/* A dropped lane is forgotten. */
+void scheduler_forgotten(struct scheduler *scheduler);
 
 /* A call has ended. The delivery stays in memory, without its payload, until scheduler_written().
  */

@@ -38,6 +38,10 @@ enum store_request_kind {
     STORE_LOAD,    /* endpoint_id, rows, bytes; answered by STORE_LOADED */
     STORE_RELEASE, /* write.delivery_id: the row was not sent; no answer */
     STORE_WRITE,   /* write, delivery; answered by STORE_WRITTEN */
+    STORE_FORGET,  /* endpoint_id: not known to the requester any more; answered by STORE_FORGOTTEN
+                    */
+    STORE_REFRESH, /* endpoint_id: answered by STORE_ENDPOINT, or STORE_ENDPOINT_GONE if it was told
+                    */
     STORE_LIMITS,  /* max_pending, max_payload_bytes; no answer */
 };
 
@@ -57,6 +61,7 @@ enum store_reply_kind {
     STORE_ENDPOINT_GONE, /* endpoint_id */
     STORE_NOTICED,       /* endpoint_id, due_at: new rows */
     STORE_LOADED,        /* endpoint_id, load */
+    STORE_FORGOTTEN,     /* endpoint_id: new rows will bring STORE_ENDPOINT again */
     STORE_WRITTEN,       /* request: the one that was carried out */
 };
 
