@@ -48,6 +48,8 @@ struct store {
     struct watch watch;
     struct map told;    /* endpoint ids that the other side knows */
     int64_t version;    /* of the database, when last asked */
+    bool booted;        /* all endpoints that were there at the start have been told of */
+    int64_t boot_after; /* or those up to this id */
     bool more_fresh;    /* a page of news was full: there is more */
     bool more_requests; /* as many requests were taken as could be: there may be more */
     struct store_request *unwritten[BATCH_MAX];
@@ -153,14 +155,26 @@ static int store_tell_endpoint(struct store *store, int64_t id, struct error *er
     return 0;
 }
 
-static int store_tell_endpoints(struct store *store, struct error *error) {
-    int64_t ids[QUEUE_PAGE], after = 0;
-    int count, r = 0;
-    do {
-        r = queue_endpoints(&store->queue, after, ids, &count, error);
-        for (int i = 0; !r && i < count; i++)
-            r = store_tell_endpoint(store, after = ids[i], error);
-    } while (!r && count == QUEUE_PAGE && !atomic_load(&store->stopping));
+/* Tells of a page of the endpoints that were there at the start. Work on the first ones begins
+ * while the others are still being read. */
+static int store_boot(struct store *store, struct error *error) {
+    int64_t ids[QUEUE_PAGE];
+    int count, r;
+    if (store->booted)
+        return 0;
+    r = queue_endpoints(&store->queue, store->boot_after, ids, &count, error);
+    if (r == ERROR_BUSY)
+        return 0; /* at a moment when the log was being recovered: the next turn reads it */
+    for (int i = 0; !r && i < count; i++) {
+        store->boot_after = ids[i];
+        if (!map_get(&store->told, ids[i])) /* or new rows have brought it already */
+            r = store_tell_endpoint(store, ids[i], error);
+    }
+    if (!r && count < QUEUE_PAGE) {
+        store->booted = true;
+        store_reply(store, (struct store_reply){.kind = STORE_OPENED});
+        task_ready(store->task);
+    }
     return r;
 }
 
@@ -367,7 +381,7 @@ static void store_sleep(struct store *store) {
     int64_t now_us = clock_mono_us(), until_us = store->watch.look_at_us;
     if (store->n_unwritten && store->committed_at_us + LINGER_US < until_us)
         until_us = store->committed_at_us + LINGER_US;
-    if (store->more_fresh || store->more_requests)
+    if (store->more_fresh || store->more_requests || !store->booted)
         until_us = now_us;
     int64_t wait_us = until_us > now_us ? until_us - now_us : 0;
 
@@ -389,6 +403,8 @@ static int store_turn(struct store *store, struct error *error) {
         if (r == ERROR_BUSY)
             r = 0; /* at a moment when the log was being recovered: the next look sees it */
     }
+    if (!r)
+        r = store_boot(store, error);
     int64_t now_ms = clock_now().mono_ms;
     if (!r)
         r = checkpoint_run(&store->checkpoint, now_ms, error);
@@ -439,14 +455,8 @@ static void store_close(struct store *store) {
 
 static int store_serve_all(struct store *store, struct error *error) {
     int r = store_open(store, error);
-    if (!r) {
+    if (!r)
         store_announce(store);
-        r = store_tell_endpoints(store, error);
-    }
-    if (!r) {
-        store_reply(store, (struct store_reply){.kind = STORE_OPENED});
-        task_ready(store->task);
-    }
     /* All that was asked for before the stop is carried out. */
     while (!r && !(atomic_load(&store->stopping) && channel_drained(store->requests))) {
         r = store_turn(store, error);
