@@ -130,6 +130,9 @@ CREATE TABLE deliveries (
 CREATE INDEX deliveries_lane ON deliveries (endpoint_id, due_at) WHERE status = 'pending';
 CREATE INDEX deliveries_webhook ON deliveries (webhook_id);
 CREATE INDEX deliveries_failed ON deliveries (endpoint_id, finished_at) WHERE status = 'failed';
+CREATE INDEX deliveries_cancelled ON deliveries (finished_at) WHERE status = 'cancelled';
+CREATE INDEX deliveries_expiring ON deliveries (expires_at)
+    WHERE status = 'pending' AND expires_at IS NOT NULL;
 CREATE INDEX deliveries_expired ON deliveries (endpoint_id, finished_at) WHERE status = 'expired';
 
 -- One HTTP call of a delivery, written when it has ended. Numbers run on over replays.
@@ -168,6 +171,17 @@ INSERT INTO queue_depth (pending, max_pending, max_payload_bytes) VALUES (0, 100
 CREATE TABLE endpoint_changes (
     endpoint_id INTEGER PRIMARY KEY,
     seq         INTEGER NOT NULL UNIQUE
+) STRICT;
+
+-- What holds an endpoint up, as outhookd tells it once a second while it runs; a row only while
+-- something does. Empty when it starts and after it has stopped.
+CREATE TABLE endpoint_gates (
+    endpoint_id   INTEGER PRIMARY KEY,
+    gate          TEXT NOT NULL,
+    until_at      INTEGER,
+    in_flight     INTEGER NOT NULL,
+    max_in_flight INTEGER NOT NULL,
+    changed_at    INTEGER NOT NULL
 ) STRICT;
 
 -- ---- procedures --------------------------------------------------------------------------------

@@ -14,20 +14,41 @@ FROM (SELECT * FROM deliveries WHERE status = 'failed'
 LEFT JOIN endpoints AS e ON e.id = d.endpoint_id
 LEFT JOIN webhooks AS w ON w.id = d.webhook_id;
 
--- The backlog, a row an endpoint.
+-- What holds endpoints up, in words.
+CREATE VIEW _gate_text AS
+SELECT endpoint_id, CASE gate
+    WHEN 'breaker' THEN 'failed too often in a row: '
+    WHEN 'retry_after' THEN 'asked for quiet: '
+    WHEN 'order' THEN 'its first delivery waits to be tried again: '
+    WHEN 'rate' THEN 'its rate limit'
+    WHEN 'concurrency' THEN 'calls under way: ' || in_flight || ' of ' || max_in_flight
+    WHEN 'overdue' THEN 'owes an answer for too long: ' || in_flight || ' of ' || max_in_flight || ' under way'
+    WHEN 'unproven' THEN 'has yet to answer once, and waits for its turn'
+    WHEN 'origin' THEN 'its host is silent: '
+    WHEN 'crowded' THEN 'its host has as many calls as it may have'
+    ELSE gate END
+    || CASE WHEN gate IN ('breaker', 'retry_after', 'order', 'origin') THEN
+           CASE WHEN until_at IS NULL THEN 'one call looks whether it is back'
+                ELSE 'left alone until ' || datetime(until_at / 1000, 'unixepoch') END
+       ELSE '' END AS text
+FROM endpoint_gates;
+
+-- The backlog, a row an endpoint. What holds it up is what outhookd knew when it last changed.
 CREATE VIEW queue AS
 SELECT coalesce(e.name, e.url) AS endpoint, p.pending, p.due,
     datetime((SELECT created_at FROM deliveries WHERE id = p.oldest_id) / 1000, 'unixepoch') AS oldest,
     datetime(p.next_due_at / 1000, 'unixepoch') AS next_due,
     CASE WHEN e.id IS NULL THEN 'endpoint is gone'
-         WHEN e.enabled = 0 THEN 'disabled: ' || coalesce(e.disabled_reason, 'by hand')
+         WHEN e.enabled = 0 THEN 'disabled: ' || replace(coalesce(e.disabled_reason, 'by hand'), 'disabled ', '')
+         WHEN g.gate IS NOT NULL THEN (SELECT text FROM _gate_text WHERE endpoint_id = e.id)
          WHEN p.due > 0 THEN 'due'
          ELSE 'waiting' END AS state,
     p.endpoint_id
 FROM (SELECT endpoint_id, count(*) AS pending, min(id) AS oldest_id, min(due_at) AS next_due_at,
           count(*) FILTER (WHERE due_at <= (julianday('now') - 2440587.5) * 86400000) AS due
       FROM deliveries WHERE status = 'pending' GROUP BY endpoint_id) AS p
-LEFT JOIN endpoints AS e ON e.id = p.endpoint_id;
+LEFT JOIN endpoints AS e ON e.id = p.endpoint_id
+LEFT JOIN endpoint_gates AS g ON g.endpoint_id = p.endpoint_id;
 
 -- Deliveries, newest first.
 CREATE VIEW recent AS

@@ -13,7 +13,7 @@
 #include <string.h>
 
 static const struct verb *const verbs[] = {
-    &verb_migrate, &verb_enqueue, &verb_list,     &verb_show,   &verb_status,
+    &verb_migrate, &verb_enqueue, &verb_list,     &verb_show,   &verb_status, &verb_shape,
     &verb_replay,  &verb_cancel,  &verb_endpoint, &verb_listen, NULL,
 };
 

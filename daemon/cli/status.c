@@ -1,11 +1,14 @@
 #include "outhook/base/clock.h"
 #include "outhook/cli/json.h"
+#include "outhook/cli/table.h"
 #include "outhook/cli/text.h"
 #include "outhook/cli/verb.h"
 #include "outhook/store/overview.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+
+enum { HELD_LINES = 20 };
 
 struct status_settings {
     bool json;
@@ -16,6 +19,24 @@ static const struct option_row status_options[] = {
      "Print a JSON object."},
     {0},
 };
+
+static void status_json_held(struct buffer *json, const struct backlog_held_list *held) {
+    json_open(json, "held", '[');
+    for (size_t i = 0; i < held->count; i++) {
+        const struct backlog_held *row = &held->rows[i];
+        json_open(json, NULL, '{');
+        json_integer(json, "endpoint_id", row->endpoint_id);
+        json_text(json, "endpoint", row->label);
+        json_text(json, "gate", row->gate);
+        json_integer_or_null(json, "until_at", row->until_at);
+        json_integer(json, "in_flight", row->in_flight);
+        json_integer(json, "max_in_flight", row->max_in_flight);
+        json_integer(json, "pending_up_to_10001", row->pending);
+        json_integer(json, "oldest_due_created_at", row->created_at);
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
 
 static void status_json(const struct overview *overview, const char *path) {
     struct buffer json = {0};
@@ -37,6 +58,7 @@ static void status_json(const struct overview *overview, const char *path) {
     json_integer(&json, "webhooks_without_delivery", overview->undelivered_webhooks);
     json_integer(&json, "endpoints_enabled", overview->endpoints_enabled);
     json_integer(&json, "endpoints_disabled", overview->endpoints_disabled);
+    status_json_held(&json, &overview->held);
     json_close(&json, '}');
     json_print(&json, false);
     buffer_free(&json);
@@ -88,6 +110,39 @@ static void print_line(const char *label, struct buffer *line) {
     buffer_clear(line);
 }
 
+static const struct table_column held_columns[] = {
+    {"ENDPOINT", 8, 0, false},
+    {"PENDING", 0, 1, true},
+    {"OLDEST", 0, 2, true},
+    {"HELD UP", 20, 0, false},
+};
+
+static void held_print(const struct backlog_held_list *held, int64_t now) {
+    struct table table;
+    struct buffer text = {0};
+    if (!held->count)
+        return;
+    printf("\n");
+    table_init(&table, held_columns, sizeof held_columns / sizeof *held_columns);
+    for (size_t i = 0; i < held->count; i++) {
+        const struct backlog_held *row = &held->rows[i];
+        table_add(&table, row->label, STYLE_PLAIN);
+        bool more = row->pending > BACKLOG_COUNT_MAX;
+        buffer_print(&text, "%s%" PRId64, more ? ">" : "", row->pending - more);
+        table_add(&table, buffer_text(&text), STYLE_PLAIN);
+        buffer_clear(&text);
+        text_append_age(&text, now - row->created_at);
+        table_add(&table, buffer_text(&text), STYLE_PLAIN);
+        buffer_clear(&text);
+        table_add(&table, row->text, STYLE_WARN);
+    }
+    table_print(&table, terminal_columns());
+    table_free(&table);
+    buffer_free(&text);
+    if (held->total > (int64_t)held->count)
+        printf("and %" PRId64 " more\n", held->total - (int64_t)held->count);
+}
+
 static void status_print(const struct overview *overview, const char *path) {
     struct buffer line = {0};
     append_files(&line, overview, path);
@@ -106,6 +161,7 @@ static void status_print(const struct overview *overview, const char *path) {
                  overview->undelivered_webhooks ? " (no endpoint subscribed to the type)" : "");
     print_line("unrouted", &line);
     buffer_free(&line);
+    held_print(&overview->held, clock_now().wall_ms);
 }
 
 static int status_run(const struct command *command, const void *settings, struct error *error) {
@@ -117,11 +173,12 @@ static int status_run(const struct command *command, const void *settings, struc
         r = command_open(command, &database, DATABASE_READER, error);
     if (r)
         return r;
-    r = overview_read(&database, &overview, error);
+    r = overview_read(&database, status->json ? INT64_MAX : HELD_LINES, &overview, error);
     if (!r && status->json)
         status_json(&overview, database.path);
     else if (!r)
         status_print(&overview, database.path);
+    overview_free(&overview);
     database_close(&database);
     return r;
 }

@@ -41,6 +41,7 @@ struct lane *lane_new(struct endpoint *endpoint) {
     lane->endpoint_id = endpoint->id;
     lane->next_due = CLOCK_NEVER;
     list_init(&lane->link);
+    list_init(&lane->moved);
     list_init(&lane->window);
     list_init(&lane->flying);
     concurrency_reset(&lane->concurrency);

@@ -10,6 +10,7 @@ void lanes_init(struct lanes *lanes) {
     list_init(&lanes->idle);
     list_init(&lanes->parked);
     list_init(&lanes->roomy);
+    list_init(&lanes->moved);
     loader_init(&lanes->loader);
 }
 
@@ -124,6 +125,7 @@ static void lanes_leave(struct lanes *lanes, struct lane *lane) {
 
 void lanes_remove(struct lanes *lanes, struct lane *lane) {
     lanes_leave(lanes, lane);
+    list_remove(&lane->moved);
     lanes_leave_origin(lanes, lane);
     map_remove(&lanes->by_id, lane->endpoint_id);
     lane_free(lane);
@@ -142,6 +144,8 @@ void lanes_move(struct lanes *lanes, struct lane *lane, enum lane_state state, i
     if (state != LANE_READY && state != LANE_LOADING)
         lanes_reserve(lanes, lane, false);
     lane->state = state;
+    if (list_empty(&lane->moved))
+        list_push(&lanes->moved, &lane->moved);
     switch (state) {
     case LANE_WAITING:
         heap_push(&lanes->timers, &lane->node, key, lane->endpoint_id);

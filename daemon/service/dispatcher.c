@@ -5,6 +5,7 @@
 #include "outhook/delivery/delivery.h"
 #include "outhook/delivery/endpoint.h"
 #include "outhook/delivery/scheduler.h"
+#include "outhook/delivery/scheduler_gates.h"
 #include "outhook/http/pool.h"
 #include "outhook/runtime/log.h"
 #include "outhook/service/attempt_log.h"
@@ -12,6 +13,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     RUN_BUDGET = 256, /* sends a turn, so that news are taken in between */
@@ -21,6 +23,8 @@ enum {
     /* Loads, limits and the like, and one for each reply that was not taken, beside one request a
      * row in memory. */
     REQUESTS_SPARE = 2048,
+    GATES_EVERY_MS = 1000, /* how often people are told what holds endpoints up */
+    GATES_MAX = 500,       /* at most so many of them */
     IDLE_LANES_MAX = 4096, /* of bare URLs, at about 1 kB each */
 };
 
@@ -36,6 +40,9 @@ struct dispatcher {
     uv_timer_t timer;
     int64_t clock_offset_ms; /* wall minus monotonic, when last looked at */
     bool draining, drained;
+    bool telling_gates;                /* the store has yet to write the last ones */
+    struct store_request *gates_again; /* or could not */
+    int64_t gates_at;                  /* mono ms of the next time */
     uint64_t delivered, not_delivered, store_heartbeat;
 };
 
@@ -259,6 +266,11 @@ static void dispatcher_reply(struct dispatcher *dispatcher, struct store_reply *
         if (!scheduler_noticed(scheduler, reply->endpoint_id, reply->due_at, now))
             dispatcher_ask_about(dispatcher, STORE_REFRESH, reply->endpoint_id);
         break;
+    case STORE_GATES_WRITTEN:
+        dispatcher->telling_gates = false;
+        dispatcher->gates_again = reply->request;
+        reply->request = NULL;
+        break;
     case STORE_FORGOTTEN:
         scheduler_forgotten(scheduler);
         break;
@@ -286,6 +298,26 @@ static void dispatcher_check_clock(struct dispatcher *dispatcher, struct now now
     scheduler_clock_moved(&dispatcher->scheduler, now);
 }
 
+static void dispatcher_tell_gates(struct dispatcher *dispatcher, struct now now) {
+    struct gate_change changes[GATES_MAX];
+    if (dispatcher->telling_gates || dispatcher->draining || now.mono_ms < dispatcher->gates_at)
+        return;
+    dispatcher->gates_at = now.mono_ms + GATES_EVERY_MS;
+    struct store_request *request = dispatcher->gates_again;
+    dispatcher->gates_again = NULL;
+    if (!request) {
+        int count = scheduler_gates(&dispatcher->scheduler, changes, GATES_MAX, now);
+        if (!count)
+            return;
+        request = store_request_new(STORE_GATES);
+        request->gates = memory_new((size_t)count, sizeof *request->gates);
+        memcpy(request->gates, changes, (size_t)count * sizeof *changes);
+        request->gate_count = count;
+    }
+    dispatcher->telling_gates = true;
+    store_send(dispatcher->store, request);
+}
+
 static void dispatcher_on_timer(uv_timer_t *timer);
 
 static void dispatcher_set_timer(struct dispatcher *dispatcher, struct now now) {
@@ -293,6 +325,9 @@ static void dispatcher_set_timer(struct dispatcher *dispatcher, struct now now) 
     int64_t wake_at = scheduler_wake_at(&dispatcher->scheduler);
     if (wake_at > now.mono_ms + LOOK_EVERY_MS)
         wake_at = now.mono_ms + LOOK_EVERY_MS;
+    if ((scheduler_has_moved(&dispatcher->scheduler) || dispatcher->gates_again) &&
+        wake_at > dispatcher->gates_at)
+        wake_at = dispatcher->gates_at;
     uv_update_time(dispatcher->timer.loop);
     uv_timer_start(&dispatcher->timer, dispatcher_on_timer,
                    wake_at > now.mono_ms ? (uint64_t)(wake_at - now.mono_ms) : 0, 0);
@@ -315,6 +350,7 @@ static void dispatcher_turn(struct dispatcher *dispatcher) {
     dispatcher_take_calls(dispatcher, now);
     if (scheduler_run(&dispatcher->scheduler, now, RUN_BUDGET))
         uv_async_send(&dispatcher->wake);
+    dispatcher_tell_gates(dispatcher, now);
     dispatcher_set_timer(dispatcher, now);
     dispatcher_check_drained(dispatcher);
 }
@@ -376,6 +412,8 @@ struct dispatcher *dispatcher_new(uv_loop_t *loop, struct task_group *group,
 void dispatcher_free(struct dispatcher *dispatcher) {
     if (!dispatcher)
         return;
+    if (dispatcher->gates_again)
+        store_request_free(dispatcher->gates_again);
     pool_free(dispatcher->pool);
     store_free(dispatcher->store);
     scheduler_free(&dispatcher->scheduler);

@@ -11,31 +11,37 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { EXACT_MAX = 100000 }; /* rows that are walked over one by one */
+
 /* ---- rows ------------------------------------------------------------------------------------ */
 
-/* One walk over the deliveries gives all that only a walk can tell; GROUP BY would sort them. */
+/* Each status but delivered has an index of its own, or a counter: what is not in them has been
+ * delivered. */
 static int count_statuses(struct database *database, struct overview *overview,
                           struct error *error) {
-    struct buffer sql = {0};
-    buffer_print(&sql, "SELECT ");
-    for (int i = 0; i < SELECTION_STATUS_COUNT; i++)
-        buffer_print(&sql, "count(*) FILTER (WHERE status = '%s'), ", selection_status_word(i));
-    buffer_print(&sql, "min(created_at) FILTER (WHERE status = 'pending') FROM deliveries");
-
-    sqlite3_stmt *statement;
-    int r = database_prepare(database, &statement, buffer_text(&sql), error);
-    buffer_free(&sql);
-    if (r)
-        return r;
-    int code = sqlite3_step(statement);
-    if (code != SQLITE_ROW)
-        r = database_error(database, code, "count the deliveries", error);
+    static const char *const sql[SELECTION_STATUS_COUNT] = {
+        [SELECTION_NUMBER_PENDING] = "SELECT pending FROM queue_depth",
+        [SELECTION_NUMBER_DELIVERED] = "SELECT count(*) FROM deliveries",
+        [SELECTION_NUMBER_FAILED] = "SELECT count(*) FROM deliveries WHERE status = 'failed'",
+        [SELECTION_NUMBER_EXPIRED] = "SELECT count(*) FROM deliveries WHERE status = 'expired'",
+        [SELECTION_NUMBER_CANCELLED] = "SELECT count(*) FROM deliveries WHERE status = 'cancelled'",
+    };
+    int r = 0;
     for (int i = 0; !r && i < SELECTION_STATUS_COUNT; i++)
-        overview->statuses[i] = sqlite3_column_int64(statement, i);
-    if (!r)
-        overview->oldest_pending_at = sqlite3_column_int64(statement, SELECTION_STATUS_COUNT);
-    sqlite3_finalize(statement);
+        r = database_integer(database, sql[i], &overview->statuses[i], error);
+    for (int i = 0; i < SELECTION_STATUS_COUNT; i++)
+        if (i != SELECTION_NUMBER_DELIVERED)
+            overview->statuses[SELECTION_NUMBER_DELIVERED] -= overview->statuses[i];
     return r;
+}
+
+static int find_oldest(struct database *database, struct overview *overview, struct error *error) {
+    const char *sql =
+        overview->statuses[SELECTION_NUMBER_PENDING] <= EXACT_MAX
+            ? "SELECT min(created_at) FROM deliveries WHERE status = 'pending'"
+            : "SELECT min((SELECT d.created_at FROM deliveries AS d WHERE d.endpoint_id = e.id "
+              "AND d.status = 'pending' ORDER BY d.due_at LIMIT 1)) FROM endpoints AS e";
+    return database_integer(database, sql, &overview->oldest_pending_at, error);
 }
 
 /* A lane's first due_at is one look into the index deliveries_lane. */
@@ -51,12 +57,15 @@ static int count_rows(struct database *database, struct overview *overview, stru
          "AND d.status = 'pending' ORDER BY d.due_at LIMIT 1)) FROM endpoints AS e WHERE e.enabled",
          &overview->next_due_at},
         {"SELECT count(*) FROM webhooks AS w "
-         "WHERE NOT EXISTS (SELECT 1 FROM deliveries AS d WHERE d.webhook_id = w.id)",
+         "WHERE w.id > (SELECT max(id) - 100000 FROM webhooks) "
+         "AND NOT EXISTS (SELECT 1 FROM deliveries AS d WHERE d.webhook_id = w.id)",
          &overview->undelivered_webhooks},
         {"SELECT count(*) FROM endpoints WHERE enabled", &overview->endpoints_enabled},
         {"SELECT count(*) FROM endpoints WHERE NOT enabled", &overview->endpoints_disabled},
     };
     int r = count_statuses(database, overview, error);
+    if (!r)
+        r = find_oldest(database, overview, error);
     for (size_t i = 0; !r && i < sizeof counts / sizeof *counts; i++)
         r = database_integer(database, counts[i].sql, counts[i].value, error);
     return r;
@@ -99,15 +108,22 @@ bool overview_daemon_runs(const struct database *database, int64_t *pid) {
     return runs;
 }
 
-int overview_read(struct database *database, struct overview *overview, struct error *error) {
+int overview_read(struct database *database, int64_t held_limit, struct overview *overview,
+                  struct error *error) {
     *overview = (struct overview){0};
     int r = database_run(database, "BEGIN", error);
     if (r)
         return r;
+    overview->daemon_runs = overview_daemon_runs(database, &overview->daemon_pid);
     r = count_rows(database, overview, error);
+    if (!r)
+        r = backlog_held_read(database, overview->daemon_runs, held_limit, &overview->held, error);
     sqlite3_exec(database->handle, "COMMIT", NULL, NULL, NULL);
     overview->database_bytes = file_bytes(database, "");
     overview->wal_bytes = file_bytes(database, "-wal");
-    overview->daemon_runs = overview_daemon_runs(database, &overview->daemon_pid);
     return r;
+}
+
+void overview_free(struct overview *overview) {
+    backlog_held_free(&overview->held);
 }

@@ -5,6 +5,7 @@
 #include "outhook/base/memory.h"
 #include "outhook/delivery/delivery.h"
 #include "outhook/delivery/endpoint.h"
+#include "outhook/delivery/gate.h"
 #include "outhook/runtime/log.h"
 #include "outhook/store/checkpoint.h"
 #include "outhook/store/database.h"
@@ -64,6 +65,7 @@ struct store {
 void store_request_free(struct store_request *request) {
     outcome_free(&request->write.outcome);
     delivery_free(request->delivery);
+    free(request->gates);
     free(request);
 }
 
@@ -290,6 +292,19 @@ static int store_limits(struct store *store, int64_t max_pending, int64_t max_pa
     return r;
 }
 
+/* What is only for people to see waits for nobody: it is given back when it can't be written now.
+ */
+static int store_gates(struct store *store, struct store_request *request, struct error *error) {
+    int r = writer_gates(&store->writer, request->gates, request->gate_count, clock_now().wall_ms,
+                         error);
+    bool later = r == ERROR_BUSY || r == ERROR_FULL;
+    if (!later)
+        store_request_free(request);
+    store_reply(store, (struct store_reply){.kind = STORE_GATES_WRITTEN,
+                                            .request = later ? request : NULL});
+    return later ? 0 : r;
+}
+
 /* ---- serving --------------------------------------------------------------------------------- */
 
 static int store_serve(struct store *store, struct store_request *request, struct error *error) {
@@ -314,6 +329,8 @@ static int store_serve(struct store *store, struct store_request *request, struc
     case STORE_REFRESH:
         r = store_tell_endpoint(store, request->endpoint_id, error);
         break;
+    case STORE_GATES:
+        return store_gates(store, request, error);
     case STORE_LIMITS:
         r = store_limits(store, request->max_pending, request->max_payload_bytes, error);
         break;
@@ -414,6 +431,12 @@ static int store_turn(struct store *store, struct error *error) {
     return r;
 }
 
+/* What is there was told by a daemon that was killed. */
+static int store_clear_gates(struct store *store, struct error *error) {
+    int r = writer_clear_gates(&store->writer, error);
+    return r == ERROR_BUSY || r == ERROR_FULL ? 0 : r;
+}
+
 /* ---- the thread ------------------------------------------------------------------------------ */
 
 static int store_open(struct store *store, struct error *error) {
@@ -428,6 +451,8 @@ static int store_open(struct store *store, struct error *error) {
         r = writer_open(&store->writer, &store->database, error);
     if (!r)
         r = store_limits(store, settings->max_pending, settings->max_payload_bytes, error);
+    if (!r)
+        r = store_clear_gates(store, error);
     if (!r)
         r = queue_open(&store->queue, &store->database, error);
     if (!r)
@@ -445,6 +470,9 @@ static void store_announce(const struct store *store) {
 }
 
 static void store_close(struct store *store) {
+    struct error ignored = {0};
+    if (store->writer.database && store_clear_gates(store, &ignored))
+        log_line(LEVEL_WARNING, "%s", ignored.text); /* the end comes all the same */
     watch_close(&store->watch);
     checkpoint_finish(&store->checkpoint);
     writer_close(&store->writer);

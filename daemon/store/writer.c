@@ -1,5 +1,6 @@
 #include "outhook/store/writer.h"
 
+#include "outhook/delivery/gate.h"
 #include "outhook/store/database.h"
 
 #include <inttypes.h>
@@ -28,6 +29,10 @@ static const char sql_attempt[] =
 static const char sql_pending[] = "UPDATE queue_depth SET pending = pending - ?1";
 static const char sql_disable[] = "UPDATE endpoints SET enabled = 0, disabled_at = ?2,"
                                   " disabled_reason = ?3 WHERE id = ?1 AND enabled = 1";
+static const char sql_gate[] =
+    "INSERT OR REPLACE INTO endpoint_gates (endpoint_id, gate, until_at, in_flight, max_in_flight,"
+    " changed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+static const char sql_no_gate[] = "DELETE FROM endpoint_gates WHERE endpoint_id = ?1";
 
 int writer_open(struct writer *writer, struct database *database, struct error *error) {
     *writer = (struct writer){.database = database};
@@ -38,7 +43,8 @@ int writer_open(struct writer *writer, struct database *database, struct error *
         {&writer->again, sql_again},     {&writer->finish, sql_finish},
         {&writer->expire, sql_expire},   {&writer->cancelled, sql_cancelled},
         {&writer->attempt, sql_attempt}, {&writer->pending, sql_pending},
-        {&writer->disable, sql_disable},
+        {&writer->disable, sql_disable}, {&writer->gate, sql_gate},
+        {&writer->no_gate, sql_no_gate},
     };
     int r = 0;
     for (size_t i = 0; !r && i < sizeof all / sizeof *all; i++)
@@ -49,7 +55,7 @@ int writer_open(struct writer *writer, struct database *database, struct error *
 void writer_close(struct writer *writer) {
     sqlite3_stmt *const all[] = {writer->again,   writer->finish,  writer->expire,
                                  writer->attempt, writer->pending, writer->cancelled,
-                                 writer->disable};
+                                 writer->disable, writer->gate,    writer->no_gate};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         sqlite3_finalize(all[i]);
     *writer = (struct writer){0};
@@ -221,5 +227,47 @@ int writer_limits(struct writer *writer, int64_t max_pending, int64_t max_payloa
     r = writer_begin(writer, error);
     if (!r)
         r = writer_end(writer, database_run(writer->database, sql, error), error);
+    return r;
+}
+
+/* ---- gates ----------------------------------------------------------------------------------- */
+
+static int writer_gate(struct writer *writer, const struct gate_change *change, int64_t now_wall_ms,
+                       struct error *error) {
+    const struct gate *gate = &change->gate;
+    sqlite3_stmt *statement = gate->kind ? writer->gate : writer->no_gate;
+    int ignored = 0;
+    sqlite3_bind_int64(statement, 1, change->endpoint_id);
+    if (gate->kind) {
+        database_bind_text(statement, 2, gate_name(gate->kind));
+        if (gate->until_at)
+            sqlite3_bind_int64(statement, 3, gate->until_at);
+        sqlite3_bind_int(statement, 4, gate->in_flight);
+        sqlite3_bind_int(statement, 5, gate->limit);
+        sqlite3_bind_int64(statement, 6, now_wall_ms);
+    }
+    return writer_step(writer, statement, &ignored, error);
+}
+
+int writer_gates(struct writer *writer, const struct gate_change *changes, int count,
+                 int64_t now_wall_ms, struct error *error) {
+    int r = writer_begin(writer, error);
+    if (r)
+        return r;
+    for (int i = 0; !r && i < count; i++)
+        r = writer_gate(writer, &changes[i], now_wall_ms, error);
+    return writer_end(writer, r, error);
+}
+
+int writer_clear_gates(struct writer *writer, struct error *error) {
+    int64_t any = 0;
+    int r = database_integer(writer->database, "SELECT EXISTS (SELECT 1 FROM endpoint_gates)", &any,
+                             error);
+    if (r || !any)
+        return r;
+    r = writer_begin(writer, error);
+    if (!r)
+        r = writer_end(writer, database_run(writer->database, "DELETE FROM endpoint_gates", error),
+                       error);
     return r;
 }

@@ -37,7 +37,7 @@ struct verb {
 };
 
 extern const struct verb verb_migrate, verb_enqueue, verb_list, verb_show, verb_replay, verb_cancel,
-    verb_status, verb_listen, verb_endpoint;
+    verb_status, verb_shape, verb_listen, verb_endpoint;
 
 /* Opens the database that the command line, the environment variable OUTHOOK_DATABASE, or the
  * configuration names: the first of these that does. */

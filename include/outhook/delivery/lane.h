@@ -30,6 +30,7 @@
 #include "outhook/base/list.h"
 #include "outhook/delivery/breaker.h"
 #include "outhook/delivery/concurrency.h"
+#include "outhook/delivery/gate.h"
 #include "outhook/delivery/outcome.h"
 #include "outhook/delivery/rate.h"
 
@@ -98,6 +99,12 @@ struct lane {
     struct rate rate;
     struct concurrency concurrency;
     struct breaker breaker;
+
+    /* For people: what they were told holds it up, what was seen at the last look, and whether it
+     * has moved since (then it is among those to look at). */
+    struct gate gate_told, gate_seen;
+    struct list moved;
+
     int64_t virtual_ms; /* slot-time used: who used least goes first */
 };
 

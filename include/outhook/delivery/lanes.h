@@ -28,8 +28,9 @@ struct lanes {
     struct list parked;        /* PARKED, longest first */
     struct list roomy;         /* origins with CROWDED lanes and room for one of them */
     struct heap origin_timers; /* origins with CROWDED lanes, by the mono ms of their reopening */
+    struct list moved;         /* lanes that changed their state since their gate was looked at */
     struct loader loader;      /* LOADING, if the load still waits for room */
-    int n_idle;     /* in `idle` */
+    int n_idle;                /* in `idle` */
     int n_reserved; /* slots of the unproven ones' share that wait for a row to be loaded */
 };
 

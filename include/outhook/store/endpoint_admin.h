@@ -7,7 +7,8 @@
  * open as DATABASE_PERSON.
  *
  * A refusal by the schema is an ERROR_USAGE with the schema's own sentence; an id that isn't there
- * (any more) is an ERROR_FAILED. No error ever shows a secret. A secret that is handed out is wiped and freed with endpoint_secret_free().
+ * (any more) is an ERROR_FAILED. No error ever shows a secret. A secret that is handed out is wiped
+ * and freed with endpoint_secret_free().
  */
 
 #include "outhook/base/error.h"

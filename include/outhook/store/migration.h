@@ -2,9 +2,9 @@
 #define OUTHOOK_STORE_MIGRATION_H
 
 /*
- * The numbered SQL files of migrations/, embedded, and how they are applied: each in a transaction of
- * its own, under PRAGMA user_version, so that several programs may try at once and an interrupted one
- * is taken up where it stopped.
+ * The numbered SQL files of migrations/, embedded, and how they are applied: each in a transaction
+ * of its own, under PRAGMA user_version, so that several programs may try at once and an
+ * interrupted one is taken up where it stopped.
  */
 
 #include "outhook/base/error.h"
@@ -25,8 +25,8 @@ struct migration_result {
     int before, after; /* user_version */
 };
 
-/* Brings the database up to date. Refuses a newer database, another program's, and a file that is no
- * database. `result` may be NULL. */
+/* Brings the database up to date. Refuses a newer database, another program's, and a file that is
+ * no database. `result` may be NULL. */
 int migration_apply(struct database *database, struct migration_result *result,
                     struct error *error) must_check;
 

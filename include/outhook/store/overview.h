@@ -6,6 +6,7 @@
  */
 
 #include "outhook/base/error.h"
+#include "outhook/store/backlog.h"
 #include "outhook/store/selection.h"
 
 #include <stdbool.h>
@@ -17,19 +18,24 @@ struct overview {
     int64_t schema_version;
     int64_t pending, max_pending;
     int64_t statuses[SELECTION_STATUS_COUNT]; /* deliveries in each status */
-    int64_t oldest_pending_at;                /* when the oldest pending one was created; 0: none */
-    int64_t next_due_at;                      /* of pending ones of enabled endpoints; 0: none */
-    int64_t undelivered_webhooks;             /* webhooks without a delivery */
+    /* When the oldest pending one was created; 0: none. Of more than a hundred thousand, the oldest
+     * among those that are due first at their endpoints. */
+    int64_t oldest_pending_at;
+    int64_t next_due_at;          /* of pending ones of enabled endpoints; 0: none */
+    int64_t undelivered_webhooks; /* among the newest hundred thousand, those without a delivery */
     int64_t endpoints_enabled, endpoints_disabled;
     int64_t database_bytes, wal_bytes;
     bool daemon_runs;
     int64_t daemon_pid; /* 0: not known */
+    struct backlog_held_list held;
 };
 
-/* Counts, at one point in time. Walks over all deliveries and webhooks, so it takes seconds when
- * there are many millions. */
-int overview_read(struct database *database, struct overview *overview,
+/* Counts, at one point in time, with up to `held_limit` endpoints that are held up. Freed with
+ * overview_free(). */
+int overview_read(struct database *database, int64_t held_limit, struct overview *overview,
                   struct error *error) must_check;
+
+void overview_free(struct overview *overview);
 
 /* Whether a daemon holds the database's lock; *pid (may be NULL) becomes its process, 0 when that
  * is not known. Costs a look at a file. */

@@ -42,6 +42,7 @@ enum store_request_kind {
                     */
     STORE_REFRESH, /* endpoint_id: answered by STORE_ENDPOINT, or STORE_ENDPOINT_GONE if it was told
                     */
+    STORE_GATES,   /* gates, gate_count: for people to see; answered by STORE_GATES_WRITTEN */
     STORE_LIMITS,  /* max_pending, max_payload_bytes; no answer */
 };
 
@@ -51,6 +52,8 @@ struct store_request {
     int rows;
     int64_t bytes;
     int64_t max_pending, max_payload_bytes;
+    struct gate_change *gates; /* owned */
+    int gate_count;
     struct delivery *delivery; /* given back with the answer */
     struct write write;
 };
@@ -61,6 +64,8 @@ enum store_reply_kind {
     STORE_ENDPOINT_GONE, /* endpoint_id */
     STORE_NOTICED,       /* endpoint_id, due_at: new rows */
     STORE_LOADED,        /* endpoint_id, load */
+    STORE_GATES_WRITTEN, /* request: NULL; or the one that could not be carried out without waiting
+                          */
     STORE_FORGOTTEN,     /* endpoint_id: new rows will bring STORE_ENDPOINT again */
     STORE_WRITTEN,       /* request: the one that was carried out */
 };

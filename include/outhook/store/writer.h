@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 struct database;
+struct gate_change;
 struct sqlite3_stmt;
 
 enum write_fate { WRITE_DELIVERED, WRITE_AGAIN, WRITE_FAILED, WRITE_EXPIRED };
@@ -37,7 +38,8 @@ struct write {
 
 struct writer {
     struct database *database;
-    struct sqlite3_stmt *again, *finish, *cancelled, *expire, *attempt, *pending, *disable;
+    struct sqlite3_stmt *again, *finish, *cancelled, *expire, *attempt, *pending, *disable, *gate,
+        *no_gate;
 };
 
 int writer_open(struct writer *writer, struct database *database, struct error *error) must_check;
@@ -52,5 +54,12 @@ int writer_commit(struct writer *writer, struct write *const *writes, int count,
 /* Writes the limits that triggers hold producers to, if they differ. Errors as writer_commit(). */
 int writer_limits(struct writer *writer, int64_t max_pending, int64_t max_payload_bytes,
                   struct error *error) must_check;
+
+/* Writes what holds endpoints up, or that nothing does. Errors as writer_commit(). */
+int writer_gates(struct writer *writer, const struct gate_change *changes, int count,
+                 int64_t now_wall_ms, struct error *error) must_check;
+
+/* Empties what writer_gates() has written, if there is anything. Errors as writer_commit(). */
+int writer_clear_gates(struct writer *writer, struct error *error) must_check;
 
 #endif
