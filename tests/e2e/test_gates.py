@@ -31,7 +31,7 @@ def state(db, endpoint):
 def test_the_breaker_until_a_time(db, daemon):
     add_endpoint(db, "dead", refusing_url())
     enqueue_many(db, "dead", 20)
-    daemon(breaker_failures=3, breaker_open="1h")
+    daemon(breaker_failures=3, breaker_open="1h", breaker_open_max="1h")
     row = wait_gate(db, "dead", "breaker")
     assert row["until_at"] > row["oldest_due_created_at"] + HOUR / 2
     assert row["pending_up_to_10001"] == 20 and row["in_flight"] == 0

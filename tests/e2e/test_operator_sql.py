@@ -121,7 +121,7 @@ def test_a_disabled_endpoint_is_left_alone_until_it_is_enabled(db, daemon, recei
     enqueue(db, "other", url=receiver.url("/other"))
     receiver.wait(1, path="/other")
     assert stays(lambda: not receiver.got("/hook"), 0.5)
-    assert value(db, "SELECT state FROM queue") == "disabled: disabled by hand"
+    assert value(db, "SELECT state FROM queue") == "disabled: by hand"
     run(db, "UPDATE endpoints SET enabled = 1")
     receiver.wait(3, path="/hook")
     assert one.running

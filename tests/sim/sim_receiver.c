@@ -53,7 +53,7 @@ struct outcome receiver_answer(struct receiver *receiver, struct random *random,
     case RECEIVER_PARTLY:
         if (random_below(random, 100) >= receiver->fail_percent)
             break;
-        /* fall through */
+        __attribute__((fallthrough));
     case RECEIVER_HANGING:
         outcome.verdict = VERDICT_TIMEOUT;
         outcome.duration_ms = 30 * SECOND;
