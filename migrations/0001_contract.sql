@@ -119,6 +119,7 @@ CREATE TABLE deliveries (
     attempts         INTEGER NOT NULL DEFAULT 0, -- since the insert or the last replay
     attempts_before  INTEGER NOT NULL DEFAULT 0, -- before the last replay
     due_at           INTEGER NOT NULL,
+    retry_at         INTEGER, -- of an ordered endpoint: the next attempt; due_at keeps the place in line
     expires_at       INTEGER,
     created_at       INTEGER NOT NULL,
     finished_at      INTEGER,
@@ -404,7 +405,7 @@ END;
 -- The second half of a status change is done by the triggers below; they are told from people by the
 -- row being halfway: pending with a finished_at, or finished without one.
 CREATE TRIGGER deliveries_keep BEFORE UPDATE OF id, webhook_id, endpoint_id, attempts, attempts_before,
-    due_at, expires_at, created_at, finished_at, last_status_code, last_error, last_duration_ms
+    due_at, retry_at, expires_at, created_at, finished_at, last_status_code, last_error, last_duration_ms
 ON deliveries WHEN (OLD.status = 'pending') = (OLD.finished_at IS NULL) BEGIN
     SELECT RAISE(ABORT, 'only the status of a delivery may be changed: to cancelled, or to pending to replay it');
 END;
@@ -415,6 +416,7 @@ WHEN OLD.status <> 'pending' AND NEW.status = 'pending' BEGIN
         attempts_before = attempts_before + attempts,
         attempts = 0,
         due_at = (SELECT ms FROM _now),
+        retry_at = NULL,
         expires_at = (SELECT ms FROM _now)
             + (SELECT w.expires_at - coalesce(w.deliver_at, w.created_at) FROM webhooks AS w
                WHERE w.id = OLD.webhook_id),

@@ -56,7 +56,7 @@ SELECT d.id, coalesce(e.name, e.url) AS endpoint, w.type, d.status,
     d.attempts_before + d.attempts AS attempts,
     d.last_status_code AS status_code, d.last_error AS error, d.last_duration_ms AS duration_ms,
     datetime(d.created_at / 1000, 'unixepoch') AS created,
-    CASE d.status WHEN 'pending' THEN datetime(d.due_at / 1000, 'unixepoch') END AS next_attempt,
+    CASE d.status WHEN 'pending' THEN datetime(coalesce(d.retry_at, d.due_at) / 1000, 'unixepoch') END AS next_attempt,
     datetime(d.finished_at / 1000, 'unixepoch') AS finished,
     d.webhook_id, d.endpoint_id
 FROM deliveries AS d

@@ -214,6 +214,16 @@ bool scheduler_noticed(struct scheduler *scheduler, int64_t endpoint_id, int64_t
     return true;
 }
 
+/* The first row of an ordered lane may have been tried before a restart, and still have to wait. */
+static void scheduler_resume_order(struct lane *lane, struct now now) {
+    struct list *link = list_first(&lane->window);
+    if (!link || !lane->endpoint->ordered)
+        return;
+    int64_t wait_ms = container_of(link, struct delivery, link)->retry_at - now.wall_ms;
+    if (lane->hold_until < now.mono_ms + wait_ms)
+        lane->hold_until = now.mono_ms + wait_ms;
+}
+
 void scheduler_loaded(struct scheduler *scheduler, int64_t endpoint_id,
                       struct delivery *const *rows, int count, int64_t next_due, int64_t need_bytes,
                       struct now now) {
@@ -232,6 +242,7 @@ void scheduler_loaded(struct scheduler *scheduler, int64_t endpoint_id,
     if (lane->drop_load)
         scheduler_unload(scheduler, lane);
     lane->drop_load = false;
+    scheduler_resume_order(lane, now);
     scheduler_settle(scheduler, lane, now);
 }
 
@@ -325,8 +336,9 @@ static struct retry_decision scheduler_decide(struct scheduler *scheduler,
 static void scheduler_hold_order(struct scheduler *scheduler, struct delivery *delivery,
                                  struct retry_decision *decision, struct now now) {
     struct lane *lane = delivery->lane;
-    lane->hold_until = now.mono_ms + (decision->due_at - now.wall_ms);
+    decision->retry_at = decision->due_at;
     decision->due_at = delivery->due_at;
+    lane->hold_until = now.mono_ms + (decision->retry_at - now.wall_ms);
     scheduler_unload(scheduler, lane);
 }
 

@@ -38,7 +38,8 @@ static const char *next_text(const struct outcome *outcome, const struct complet
         return "when-enabled";
     if (completion->decision.fate != RETRY_AGAIN)
         return completion->decision.fate == RETRY_FAILED ? "none" : "none-expired";
-    int64_t wait_ms = completion->decision.due_at - now.wall_ms;
+    int64_t retry_at = completion->decision.retry_at;
+    int64_t wait_ms = (retry_at ? retry_at : completion->decision.due_at) - now.wall_ms;
     if (wait_ms > 10000)
         wait_ms = wait_ms / 1000 * 1000;
     return duration_format(wait_ms < 0 ? 0 : wait_ms, text);

@@ -215,6 +215,7 @@ static void dispatcher_complete(struct dispatcher *dispatcher, struct http_call 
         .endpoint_id = delivery->endpoint_id,
         .fate = completion_fate(&call->outcome, &completion),
         .due_at = completion.decision.due_at,
+        .retry_at = completion.decision.retry_at,
         .finished_at = now.wall_ms,
         .attempted = true,
         .disable_endpoint = completion.disable_endpoint,

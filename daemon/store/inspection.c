@@ -9,7 +9,8 @@
 #include <string.h>
 
 #define DELIVERY_COLUMNS                                                                           \
-    "d.id, d.webhook_id, d.endpoint_id, d.status, d.attempts, d.attempts_before, d.due_at, "       \
+    "d.id, d.webhook_id, d.endpoint_id, d.status, d.attempts, d.attempts_before, "                 \
+    "coalesce(d.retry_at, d.due_at), "                                                             \
     "d.expires_at, d.created_at, d.finished_at, d.last_status_code, d.last_error, "                \
     "coalesce(d.last_duration_ms, -1), w.uid, w.type, coalesce(e.name, e.url)"
 #define DELIVERY_TABLES                                                                            \

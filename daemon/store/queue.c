@@ -29,7 +29,8 @@ static const char sql_next_due[] =
     " ORDER BY due_at LIMIT 1";
 /* 'pending' stands literally: the planner has to see that the partial index fits. */
 static const char sql_due[] =
-    "SELECT id, webhook_id, due_at, attempts, attempts_before, expires_at, created_at"
+    "SELECT id, webhook_id, due_at, attempts, attempts_before, expires_at, created_at,"
+    " retry_at"
     " FROM deliveries WHERE status = 'pending' AND endpoint_id = ?1 ORDER BY due_at, id";
 static const char sql_webhook[] =
     "SELECT uid, type, method, content_type, " HEADER_LINES ", payload FROM webhooks WHERE id = ?1";
@@ -258,6 +259,7 @@ static struct delivery *queue_read_delivery(sqlite3_stmt *row, int64_t endpoint_
     delivery->attempts_before = sqlite3_column_int(row, 4);
     delivery->expires_at = expires ? sqlite3_column_int64(row, 5) : CLOCK_NEVER;
     delivery->created_at = sqlite3_column_int64(row, 6);
+    delivery->retry_at = sqlite3_column_int64(row, 7);
     return delivery;
 }
 

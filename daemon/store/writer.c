@@ -12,7 +12,7 @@
 
 /* Whether the status stands in SET decides whether the lane's index is touched. */
 static const char sql_again[] =
-    "UPDATE deliveries SET attempts = attempts + 1, due_at = ?2," LAST
+    "UPDATE deliveries SET attempts = attempts + 1, due_at = ?2, retry_at = ?6," LAST
     " WHERE id = ?1 AND status = 'pending' RETURNING attempts_before + attempts";
 static const char sql_finish[] =
     "UPDATE deliveries SET attempts = attempts + 1, finished_at = ?2," LAST
@@ -105,6 +105,8 @@ static int writer_update(struct writer *writer, struct write *write, struct erro
                        write->fate == WRITE_AGAIN ? write->due_at : write->finished_at);
     if (write->fate != WRITE_AGAIN)
         database_bind_text(statement, 6, fate_status[write->fate]);
+    else if (write->retry_at)
+        sqlite3_bind_int64(statement, 6, write->retry_at);
     int r = writer_step(writer, statement, &write->number, error);
     if (r || write->number)
         return r;

@@ -1,6 +1,7 @@
 """Limits of an endpoint, and that one endpoint's trouble is nobody else's."""
 
-from database import add_endpoint, attempts, enqueue, run, value, wait_attempts, wait_settled, wait_status
+from database import (add_endpoint, as_daemon, attempts, enqueue, query, run, value, wait_attempts, wait_settled,
+                      wait_status)
 from receivers import answer, hang
 from waiting import wait_until
 
@@ -65,6 +66,26 @@ def test_an_ordered_endpoint_keeps_the_order_over_retries(db, daemon, receiver):
     wait_settled(db)
     assert [int(request.body) for request in receiver.got()] == [1, 2, 2, 2, 3, 3, 4, 5, 6, 7, 8, 9, 10]
     assert receiver.most_in_flight == 1
+
+
+def test_an_ordered_endpoint_waits_for_its_retry_over_a_restart(db, daemon, receiver):
+    receiver.on("/hook", [500, 200])
+    add_endpoint(db, "a", receiver.url(), ordered=1, retry_schedule="1h")
+    one = daemon()
+    enqueue_many(db, 3, endpoint="a")
+    wait_until(lambda: value(db, "SELECT count(*) FROM attempts") == 1)
+    one.stop()
+    two = daemon()
+    wait_until(lambda: value(db, "SELECT count(*) FROM endpoint_gates WHERE gate = 'order'"))
+    assert len(receiver.got()) == 1
+    row, = query(db, "SELECT due_at, retry_at, created_at FROM deliveries WHERE attempts = 1")
+    assert row["due_at"] == row["created_at"], "it keeps its place in the line"
+    assert row["retry_at"] > row["created_at"] + 2_000_000
+    two.stop()
+    as_daemon(db, "UPDATE deliveries SET retry_at = 1 WHERE attempts = 1")  # the hour is over
+    daemon()
+    wait_settled(db)
+    assert [int(request.body) for request in receiver.got()] == [1, 1, 2, 3]
 
 
 def test_without_order_a_retry_lets_others_pass(db, daemon, receiver):

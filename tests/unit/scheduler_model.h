@@ -31,7 +31,7 @@ enum row_status { ROW_PENDING, ROW_DELIVERED, ROW_FAILED, ROW_EXPIRED, ROW_CANCE
 struct row {
     struct heap_node node; /* in its site's rows while pending and not handed out */
     struct list fresh;     /* in the model's while the store has not noticed it */
-    int64_t id, due_at, expires_at;
+    int64_t id, due_at, retry_at, expires_at;
     struct site *site;
     size_t bytes;
     int attempts;
@@ -82,7 +82,7 @@ struct message {
     enum message_kind kind;
     struct site *site;
     int count;
-    int64_t bytes, id, due_at, need_bytes;
+    int64_t bytes, id, due_at, retry_at, need_bytes;
     struct delivery *delivery, *rows[LOADED_MAX];
     enum row_status fate;
     bool disable;
@@ -166,12 +166,14 @@ static inline void model_on_release(void *context, struct delivery *delivery) {
 }
 
 static inline void model_ask_write(struct model *model, struct delivery *delivery,
-                                   enum row_status fate, int64_t due_at, bool disable) {
+                                   enum row_status fate, const struct retry_decision *decision,
+                                   bool disable) {
     struct row *row = model_row(model, delivery->id);
     struct message *message = message_new(ASK_WRITE, row->site);
     message->delivery = delivery;
     message->fate = fate;
-    message->due_at = due_at;
+    message->due_at = decision->due_at;
+    message->retry_at = decision->retry_at;
     message->disable = disable;
     list_push(&model->asked, &message->link);
 }
@@ -181,7 +183,7 @@ static inline void model_on_expire(void *context, struct delivery *delivery) {
     assert_true(delivery->expires_at <= model->now.wall_ms);
     assert_false(model_row(model, delivery->id)->flying);
     model->n_expired_unsent++;
-    model_ask_write(model, delivery, ROW_EXPIRED, 0, false);
+    model_ask_write(model, delivery, ROW_EXPIRED, &(struct retry_decision){0}, false);
 }
 
 static inline void model_on_send(void *context, struct delivery *delivery) {
@@ -286,6 +288,7 @@ static inline void model_replay(struct model *model, struct row *row) {
     row->status = ROW_PENDING;
     row->attempts = 0;
     row->due_at = model->now.wall_ms;
+    row->retry_at = 0;
     row->site->changed = true;
     model->n_ended--;
     model_file_row(row);
@@ -353,6 +356,7 @@ static inline struct delivery *row_delivery(struct row *row) {
     delivery->id = row->id;
     delivery->endpoint_id = row->site->id;
     delivery->due_at = row->due_at;
+    delivery->retry_at = row->retry_at;
     delivery->expires_at = row->expires_at;
     delivery->attempts = row->attempts;
     delivery->payload_bytes = row->bytes;
@@ -420,6 +424,7 @@ static inline void model_commit_one(struct model *model, struct message *message
     reply->delivery = message->delivery;
     reply->due_at = CLOCK_NEVER;
     row->attempts += row->flying;
+    row->retry_at = message->retry_at;
     if (row->status == ROW_PENDING && message->fate == ROW_PENDING)
         reply->due_at = row->due_at = message->due_at;
     else if (row->status == ROW_PENDING)
@@ -488,7 +493,7 @@ static inline struct completion model_complete(struct model *model, struct call 
         scheduler_completed(&model->scheduler, delivery, &call->outcome, model->now);
     bool delivered = call->outcome.verdict == VERDICT_DELIVERED;
     model_ask_write(model, delivery, delivered ? ROW_DELIVERED : fates[completion.decision.fate],
-                    completion.decision.due_at, completion.disable_endpoint);
+                    &completion.decision, completion.disable_endpoint);
     free(call);
     return completion;
 }

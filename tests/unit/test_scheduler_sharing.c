@@ -220,6 +220,26 @@ static void an_ordered_endpoint_keeps_its_order_over_edits(void **state) {
     model_free(model);
 }
 
+/* A new scheduler knows of the failed attempt by the row alone, as after a restart. */
+static void an_ordered_endpoint_waits_for_its_retry_over_a_restart(void **state) {
+    (void)state;
+    struct model *model = model_new(5, 100);
+    struct site *site = ordered_site(model, 3);
+    model_row(model, 1)->retry_at = model->now.wall_ms + HOUR;
+    model_go(model, HOUR - SECOND);
+    assert_int_equal(site->sent, 0);
+    assert_int_equal(model->scheduler.lanes.loader.n_rows, 0);
+    model_go(model, 2 * SECOND);
+    assert_sent_in_order(model);
+    assert_all(model, site, ROW_DELIVERED);
+
+    struct site *other = model_add_site(model); /* without order nobody waits for another's retry */
+    model_insert(model, other)->retry_at = model->now.wall_ms + HOUR;
+    model_go(model, SECOND);
+    assert_all(model, other, ROW_DELIVERED);
+    model_free(model);
+}
+
 /* ---- many endpoints -------------------------------------------------------------------------- */
 
 enum { HEALTHY = 300, HUNG = 30, SLOTS = 128 };
@@ -498,6 +518,7 @@ int main(void) {
         cmocka_unit_test(an_ordered_endpoint_keeps_its_order_under_failures),
         cmocka_unit_test(an_ordered_endpoint_keeps_its_order_when_it_was_gone),
         cmocka_unit_test(an_ordered_endpoint_keeps_its_order_over_edits),
+        cmocka_unit_test(an_ordered_endpoint_waits_for_its_retry_over_a_restart),
         cmocka_unit_test(hung_endpoints_delay_nobody),
         cmocka_unit_test(crowds_that_hang_leave_room_to_load),
         cmocka_unit_test(large_payloads_that_hang_delay_no_small_ones),

@@ -23,6 +23,7 @@ struct delivery {
     /* The row. Wall times in ms; expires_at is CLOCK_NEVER when there is none. */
     int64_t id, webhook_id, endpoint_id;
     int64_t due_at, expires_at, created_at;
+    int64_t retry_at;    /* before this it is not sent, if the endpoint is ordered; 0: at once */
     int attempts;        /* made since the insert or the last replay */
     int attempts_before; /* made before that */
 

@@ -22,7 +22,8 @@ enum retry_fate { RETRY_AGAIN, RETRY_FAILED, RETRY_EXPIRED };
 
 struct retry_decision {
     enum retry_fate fate;
-    int64_t due_at; /* wall ms of the next attempt; RETRY_AGAIN only */
+    int64_t due_at;   /* wall ms of the next attempt; RETRY_AGAIN only */
+    int64_t retry_at; /* that, where due_at keeps the row's place in an ordered line; else 0 */
 };
 
 /* Decides after attempt number `attempt` (1 for the first since the insert or replay). A wait asked

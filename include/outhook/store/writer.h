@@ -26,6 +26,7 @@ struct write {
     int64_t delivery_id, endpoint_id;
     enum write_fate fate;
     int64_t due_at;         /* wall ms of the next attempt; WRITE_AGAIN only */
+    int64_t retry_at;       /* that, where due_at keeps the row's place in line; else 0 */
     int64_t finished_at;    /* wall ms of the end; the others */
     bool attempted;         /* there was a call: `outcome` tells of it */
     bool disable_endpoint;  /* it is gone: disable it, too */
