@@ -10,6 +10,7 @@
 #include "outhook/runtime/log.h"
 #include "outhook/service/dispatcher.h"
 #include "outhook/service/supervisor.h"
+#include "outhook/store/keyring.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -124,10 +125,14 @@ static int options_parse(struct options *options, int argc, char **argv, struct 
 /* Everything that can be wrong with the settings, without touching the database. */
 static int check(const struct config *config, struct error *error) {
     struct http_policy *policy = NULL;
+    struct seal_keys keys = {0};
     int r = dispatcher_http_policy(config, &policy, error);
+    if (!r)
+        r = keyring_load(config->secret_key_file, &keys, error);
+    http_policy_unref(policy);
+    seal_keys_wipe(&keys);
     if (r)
         return r;
-    http_policy_unref(policy);
     config_print(config, stdout);
     return 0;
 }

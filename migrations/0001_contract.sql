@@ -84,19 +84,22 @@ CREATE TABLE endpoints (
 
 CREATE UNIQUE INDEX endpoints_bare_url ON endpoints (url) WHERE name IS NULL;
 
--- Every unexpired secret signs, newest first.
+-- Every unexpired secret signs, newest first. Where outhookd has a key, it seals a plain one within a
+-- second of its commit: "sealed:v1:", the key's name, and the rest in base64.
 CREATE TABLE endpoint_secrets (
     id          INTEGER PRIMARY KEY,
     endpoint_id INTEGER NOT NULL,
     secret      TEXT NOT NULL
         CONSTRAINT "a secret has 1 to 500 printable ASCII characters"
-        CHECK (length(secret) BETWEEN 1 AND 500 AND secret NOT GLOB '*[^ -~]*'),
+        CHECK (length(secret) BETWEEN 1 AND CASE WHEN secret GLOB 'sealed:*' THEN 1000 ELSE 500 END
+               AND secret NOT GLOB '*[^ -~]*'),
     created_at  INTEGER NOT NULL
         DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000 + 0.5 AS INTEGER)),
     expires_at  INTEGER
 ) STRICT;
 
 CREATE INDEX endpoint_secrets_endpoint ON endpoint_secrets (endpoint_id);
+CREATE INDEX endpoint_secrets_plain ON endpoint_secrets (id) WHERE secret NOT GLOB 'sealed:*';
 
 -- "This endpoint wants webhooks whose type matches this GLOB pattern."
 CREATE TABLE subscriptions (

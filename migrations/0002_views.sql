@@ -23,6 +23,7 @@ SELECT endpoint_id, CASE gate
     WHEN 'rate' THEN 'its rate limit'
     WHEN 'concurrency' THEN 'calls under way: ' || in_flight || ' of ' || max_in_flight
     WHEN 'overdue' THEN 'owes an answer for too long: ' || in_flight || ' of ' || max_in_flight || ' under way'
+    WHEN 'sealed' THEN 'its secret can not be opened: outhookd lacks the key, and says which in its log'
     WHEN 'unproven' THEN 'has yet to answer once, and waits for its turn'
     WHEN 'origin' THEN 'its host is silent: '
     WHEN 'crowded' THEN 'its host has as many calls as it may have'

@@ -67,11 +67,17 @@ void *map_remove(struct map *map, int64_t id) {
     return value;
 }
 
-void *map_next(const struct map *map, size_t *cursor) {
+void *map_next_id(const struct map *map, size_t *cursor, int64_t *id) {
     while (*cursor < map->capacity) {
-        void *value = map->slots[(*cursor)++].value;
-        if (value)
-            return value;
+        const struct map_slot *slot = &map->slots[(*cursor)++];
+        *id = slot->id;
+        if (slot->value)
+            return slot->value;
     }
     return NULL;
+}
+
+void *map_next(const struct map *map, size_t *cursor) {
+    int64_t ignored;
+    return map_next_id(map, cursor, &ignored);
 }

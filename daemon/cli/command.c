@@ -1,6 +1,7 @@
 #include "outhook/base/memory.h"
 #include "outhook/cli/verb.h"
 #include "outhook/runtime/config.h"
+#include "outhook/store/keyring.h"
 
 #include <stdlib.h>
 
@@ -32,6 +33,22 @@ int command_open(const struct command *command, struct database *database, enum 
         r = database_open(database, path, role, 0, error);
     free(path);
     return r;
+}
+
+void command_keys(const struct command *command, const char *file, struct seal_keys *keys,
+                  struct error *why) {
+    struct config config;
+    *keys = (struct seal_keys){0};
+    if (file) {
+        (void)!keyring_load(file, keys, why);
+        return;
+    }
+    if (config_load(&config, command->config, NULL, 0, why))
+        return;
+    if (!keyring_load(config.secret_key_file, keys, why) && !keys->count)
+        error_set(why, ERROR_FAILED,
+                  "the configuration names no secret_key_file: name the key's file by --key-file");
+    config_free(&config);
 }
 
 int command_operands(const struct command *command, int most, struct error *error) {

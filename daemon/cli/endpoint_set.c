@@ -1,6 +1,7 @@
 #include "outhook/base/memory.h"
 #include "outhook/cli/endpoint.h"
 #include "outhook/cli/endpoint_settings.h"
+#include "outhook/delivery/seal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,19 +84,24 @@ static bool set_nothing(const struct endpoint_edit *edit) {
     return !edit->subscribe_count && !edit->unsubscribe_count;
 }
 
-static int set_apply(struct database *database, const struct endpoint_record *record,
-                     const struct endpoint_edit *edit, struct error *error) {
+static int set_apply(struct database *database, const struct command *command,
+                     const struct endpoint_record *record, struct endpoint_edit *edit,
+                     struct error *error) {
     if (set_nothing(edit))
         return error_set(error, ERROR_USAGE,
                          "set what? Give settings, such as rate_limit=10: outhook endpoint set "
                          "--help lists them all");
+    struct seal_keys keys;
     char *made = NULL;
+    command_keys(command, NULL, &keys, NULL);
+    edit->keys = &keys;
     int r = endpoint_change(database, record->id, edit, &made, error);
     if (!r)
         printf("%s is changed\n", endpoint_record_label(record));
     if (!r && made)
         endpoint_print_secret(made);
     endpoint_secret_free(made);
+    seal_keys_wipe(&keys);
     return r;
 }
 
@@ -113,7 +119,7 @@ static int set_run(const struct command *command, const void *settings, struct e
         if (!r)
             r = endpoint_settings_read(&database, &worded, &read, error);
         if (!r)
-            r = set_apply(&database, &record, &read.edit, error);
+            r = set_apply(&database, command, &record, &read.edit, error);
         endpoint_close(&database, &record);
     }
     endpoint_settings_free(&read);

@@ -5,7 +5,9 @@
 #include "outhook/cli/json.h"
 #include "outhook/cli/terminal.h"
 #include "outhook/cli/text.h"
+#include "outhook/delivery/seal.h"
 #include "outhook/runtime/config.h"
+#include "outhook/store/endpoint_admin.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,6 +18,7 @@ enum { SHOW_LABEL_COLUMNS = 20 };
 
 struct endpoint_show_settings {
     bool secret, json;
+    const char *key_file;
 };
 
 #define FIELD(name) offsetof(struct endpoint_show_settings, name)
@@ -23,6 +26,9 @@ struct endpoint_show_settings {
 static const struct option_row show_options[] = {
     {"secret", NULL, OPTION_FLAG, FIELD(secret), 0, 0,
      "Show its secrets, too, and the values of headers that look like credentials."},
+    {"key-file", "FILE", OPTION_TEXT, FIELD(key_file), 0, 0,
+     "With --secret: the keys that open sealed secrets are in this file, and not in the one that "
+     "the configuration's secret_key_file names."},
     {"json", NULL, OPTION_FLAG, FIELD(json), 0, 0, "Print a JSON object."},
     {0},
 };
@@ -61,6 +67,7 @@ static void show_secrets_json(struct buffer *json, const struct endpoint_record 
         json_open(json, NULL, '{');
         if (record->secrets[i].secret)
             json_text(json, "secret", record->secrets[i].secret);
+        json_bool(json, "sealed", record->secrets[i].sealed);
         json_integer(json, "created_at", record->secrets[i].created_at);
         json_integer_or_null(json, "expires_at", record->secrets[i].expires_at);
         json_close(json, '}');
@@ -224,6 +231,7 @@ static void show_secrets(const struct endpoint_record *record, int64_t now) {
         buffer_print(&line, "%s%sof ", secret->secret ? secret->secret : "",
                      secret->secret ? ", " : "");
         text_append_time(&line, secret->created_at);
+        buffer_print(&line, secret->sealed ? ", sealed" : ", in plain text");
         if (secret->expires_at) {
             buffer_print(&line, ", expires at ");
             append_when(&line, secret->expires_at, now);
@@ -252,6 +260,36 @@ static void show_print(const struct command *command, const struct endpoint_reco
     show_secrets(record, now);
     if (configured)
         config_free(&config);
+}
+
+/* ---- secrets --------------------------------------------------------------------------------- */
+
+/* Puts what a stored secret holds in its place. */
+static int show_open_secret(const struct endpoint_record *record, struct secret_facts *secret,
+                            const struct seal_keys *keys, const struct error *why,
+                            struct error *error) {
+    struct error shut = {0};
+    char *open = NULL;
+    if (!secret->sealed)
+        return 0;
+    if (seal_open(keys, record->id, secret->secret, &open, &shut))
+        return error_set(error, ERROR_FAILED, "can't show what is sealed: %.400s",
+                         keys->count ? shut.text : why->text);
+    endpoint_secret_free(secret->secret);
+    secret->secret = open;
+    return 0;
+}
+
+static int show_open_secrets(const struct command *command, const char *key_file,
+                             struct endpoint_record *record, struct error *error) {
+    struct seal_keys keys;
+    struct error why = {0};
+    int r = 0;
+    command_keys(command, key_file, &keys, &why);
+    for (size_t i = 0; !r && i < record->secret_count; i++)
+        r = show_open_secret(record, &record->secrets[i], &keys, &why, error);
+    seal_keys_wipe(&keys);
+    return r;
 }
 
 /* ---- the verb -------------------------------------------------------------------------------- */
@@ -283,6 +321,8 @@ static int show_run(const struct command *command, const void *settings, struct 
     struct endpoint_record record = {0};
     struct endpoint_health_list list = {0};
     int r = show_read(command, show->secret, &record, &list, error);
+    if (!r && show->secret)
+        r = show_open_secrets(command, show->key_file, &record, error);
     if (!r && show->json)
         show_json(&record, &list.rows[0], list.attempts_since);
     else if (!r)

@@ -26,6 +26,7 @@ struct endpoint *endpoint_unref(struct endpoint *endpoint) {
         free(endpoint->secrets[i].secret);
     }
     free(endpoint->secrets);
+    free(endpoint->locked);
     free(endpoint->name);
     free(endpoint->url);
     free(endpoint->header_lines);

@@ -73,10 +73,13 @@ struct gate gate_of_lane(const struct lane *lane, const struct lane_policy *poli
         if (lane->origin->breaker.open_until > now.mono_ms)
             gate.until_at = wall(lane->origin->breaker.open_until, now);
         break;
+    case LANE_PAUSED:
+        if (lane->endpoint->enabled && lane->endpoint->locked)
+            gate.kind = GATE_SEALED;
+        break;
     case LANE_IDLE:
     case LANE_READY:
     case LANE_LOADING:
-    case LANE_PAUSED:
         break;
     }
     gate.in_flight = lane->n_flying;

@@ -188,7 +188,7 @@ void scheduler_endpoint(struct scheduler *scheduler, struct endpoint *endpoint, 
     else
         lane = lanes_add(&scheduler->lanes, endpoint);
     lane->next_due = next_due;
-    lane->paused = !endpoint->enabled;
+    lane->paused = !endpoint->enabled || endpoint->locked;
     lane->gone = false;
     scheduler_unload(scheduler, lane); /* rows may have been cancelled */
     scheduler_eval(scheduler, lane, now);

@@ -1,5 +1,6 @@
 #include "outhook/delivery/signature.h"
 
+#include "outhook/delivery/base64.h"
 #include "outhook/delivery/header.h"
 
 #include <inttypes.h>
@@ -111,27 +112,6 @@ static int ed25519_sign(EVP_PKEY *private, const char *prefix, const struct sign
 
 /* ---- secrets --------------------------------------------------------------------------------- */
 
-/* Decodes base64 (RFC 4648, 4) of at most SECRET_LENGTH_MAX characters, padded or not; false for
- * anything else. EVP_DecodeBlock() alone would take blanks and stray "=" as well. */
-static bool base64_decode(const char *text, unsigned char bytes[KEY_BYTES_MAX], size_t *length) {
-    size_t digits = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                 "0123456789+/");
-    size_t padding = (4 - digits % 4) % 4, given = strspn(text + digits, "=");
-    if (digits > SECRET_LENGTH_MAX || padding == 3 || text[digits + given] ||
-        (given && given != padding))
-        return false;
-
-    char padded[KEY_BYTES_MAX / 3 * 4 + 1];
-    memcpy(padded, text, digits);
-    memset(padded + digits, '=', padding);
-    int decoded = EVP_DecodeBlock(bytes, (const unsigned char *)padded, (int)(digits + padding));
-    OPENSSL_cleanse(padded, sizeof padded);
-    if (decoded < 0)
-        return false;
-    *length = (size_t)decoded - padding;
-    return true;
-}
-
 static const char *after_prefix(const char *text, const char *prefix) {
     size_t length = strlen(prefix);
     return strncmp(text, prefix, length) ? NULL : text + length;
@@ -156,7 +136,8 @@ static int standard_key_read(struct standard_key *key, const char *secret, struc
     if (r)
         return r;
     const char *text = hmac ? hmac : ed25519 ? ed25519 : secret;
-    if (!base64_decode(text, key->bytes, &key->length) || !key->length)
+    if (!base64_decode(text, strlen(text), key->bytes, sizeof key->bytes, &key->length) ||
+        !key->length)
         return error_set(error, ERROR_USAGE,
                          "the secret is not base64: the standard format wants whsec_ and 24 to 64 "
                          "random bytes in base64 after it");
@@ -211,11 +192,11 @@ int signature_secret_check(enum signing signing, const char *secret, struct erro
 
 /* ---- signatures ------------------------------------------------------------------------------ */
 
-/* Appends base64 (RFC 4648, 4) of at most ED25519_SIGNATURE_BYTES. */
+/* Appends base64 of at most ED25519_SIGNATURE_BYTES. */
 static void append_base64(struct buffer *lines, const unsigned char *bytes, size_t length) {
-    unsigned char text[(ED25519_SIGNATURE_BYTES + 2) / 3 * 4 + 1];
-    int written = EVP_EncodeBlock(text, bytes, (int)length);
-    buffer_append(lines, text, (size_t)written);
+    char text[BASE64_TEXT_BYTES(ED25519_SIGNATURE_BYTES)];
+    base64_encode(bytes, length, text);
+    buffer_append(lines, text, strlen(text));
 }
 
 static void append_hex(struct buffer *lines, const unsigned char mac[MAC_BYTES]) {

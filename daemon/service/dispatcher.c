@@ -6,6 +6,7 @@
 #include "outhook/delivery/endpoint.h"
 #include "outhook/delivery/scheduler.h"
 #include "outhook/delivery/scheduler_gates.h"
+#include "outhook/delivery/seal.h"
 #include "outhook/http/pool.h"
 #include "outhook/runtime/log.h"
 #include "outhook/service/attempt_log.h"
@@ -96,12 +97,6 @@ static struct scheduler_policy scheduler_policy(const struct config *config) {
 }
 
 /* ---- what the scheduler asks for ------------------------------------------------------------- */
-
-static struct store_request *store_request_new(enum store_request_kind kind) {
-    struct store_request *request = new (struct store_request);
-    request->kind = kind;
-    return request;
-}
 
 static void dispatcher_load(void *context, int64_t endpoint_id, int rows, int64_t bytes) {
     struct dispatcher *dispatcher = context;
@@ -197,6 +192,12 @@ static void dispatcher_log_news(const struct endpoint *endpoint,
                    endpoint->url);
 }
 
+static void dispatcher_log_locked(const struct endpoint *endpoint) {
+    const struct log_field fields[] = {{"ENDPOINT", endpoint_label(endpoint)}};
+    log_fields(LEVEL_ERROR, fields, 1, "endpoint %s is not sent to, and its deliveries wait: %s",
+               endpoint_label(endpoint), endpoint->locked);
+}
+
 /* A call has ended: the scheduler decides, the store writes. */
 static void dispatcher_complete(struct dispatcher *dispatcher, struct http_call *call,
                                 struct now now) {
@@ -256,6 +257,8 @@ static void dispatcher_reply(struct dispatcher *dispatcher, struct store_reply *
         dispatcher->events.opened(dispatcher->events.context);
         break;
     case STORE_ENDPOINT:
+        if (reply->endpoint->enabled && reply->endpoint->locked)
+            dispatcher_log_locked(reply->endpoint);
         scheduler_endpoint(scheduler, reply->endpoint, reply->due_at, now);
         reply->endpoint = NULL;
         break;
@@ -372,7 +375,7 @@ static void dispatcher_wake(void *context) {
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static struct store *dispatcher_store(struct dispatcher *dispatcher) {
+static struct store *dispatcher_store(struct dispatcher *dispatcher, const struct seal_keys *keys) {
     const struct config *config = dispatcher->config;
     struct store_settings settings = {
         .path = config->database,
@@ -380,12 +383,14 @@ static struct store *dispatcher_store(struct dispatcher *dispatcher) {
         .max_pending = config->max_pending,
         .max_payload_bytes = config->max_payload_bytes,
         .max_requests = (int)(config->max_in_flight + config->max_loaded) + REQUESTS_SPARE,
+        .keys = keys,
     };
     return store_new(&settings, dispatcher_wake, dispatcher);
 }
 
 struct dispatcher *dispatcher_new(uv_loop_t *loop, struct task_group *group,
                                   const struct config *config, struct http_policy *policy,
+                                  const struct seal_keys *keys,
                                   const struct dispatcher_events *events) {
     struct dispatcher *dispatcher = new (struct dispatcher);
     struct scheduler_policy scheduling = scheduler_policy(config);
@@ -402,7 +407,7 @@ struct dispatcher *dispatcher_new(uv_loop_t *loop, struct task_group *group,
                    (uint64_t)clock_mono_us());
 
     /* The store is added first, so that it is stopped last: it writes what the workers bring. */
-    dispatcher->store = dispatcher_store(dispatcher);
+    dispatcher->store = dispatcher_store(dispatcher, keys);
     struct task_definition store = store_task(dispatcher->store);
     task_group_add(group, &store);
     dispatcher->pool = pool_new(group, (int)config->workers, (int)config->max_in_flight,
@@ -422,7 +427,8 @@ void dispatcher_free(struct dispatcher *dispatcher) {
     free(dispatcher);
 }
 
-void dispatcher_reload(struct dispatcher *dispatcher, struct http_policy *policy) {
+void dispatcher_reload(struct dispatcher *dispatcher, struct http_policy *policy,
+                       const struct seal_keys *keys) {
     const struct config *config = dispatcher->config;
     struct scheduler_policy scheduling = scheduler_policy(config);
     struct store_request *request = store_request_new(STORE_LIMITS);
@@ -432,6 +438,10 @@ void dispatcher_reload(struct dispatcher *dispatcher, struct http_policy *policy
     scheduler_set_policy(&dispatcher->scheduler, &scheduling);
     request->max_pending = config->max_pending;
     request->max_payload_bytes = config->max_payload_bytes;
+    store_send(dispatcher->store, request);
+    request = store_request_new(STORE_KEYS);
+    request->keys = new (struct seal_keys);
+    *request->keys = *keys;
     store_send(dispatcher->store, request);
 }
 

@@ -7,6 +7,7 @@
 #include "outhook/runtime/task_group.h"
 #include "outhook/service/dispatcher.h"
 #include "outhook/service/notify.h"
+#include "outhook/store/keyring.h"
 #include "outhook/store/lock.h"
 
 #include <inttypes.h>
@@ -133,18 +134,22 @@ static void log_kept(const char *name, void *context) {
 static int supervisor_reload(struct supervisor *supervisor, struct error *error) {
     struct config fresh;
     struct http_policy *policy = NULL;
+    struct seal_keys keys = {0};
     int r = config_load(&fresh, supervisor->options->config_path, supervisor->options->overrides,
                         supervisor->options->override_count, error);
     if (r)
         return r;
     r = dispatcher_http_policy(&fresh, &policy, error);
+    if (!r && (r = keyring_load(fresh.secret_key_file, &keys, error)))
+        http_policy_unref(policy);
     if (r) {
         config_free(&fresh);
         return r;
     }
     config_reload(supervisor->config, &fresh, log_kept, NULL);
     log_set_level((enum log_level)supervisor->config->log_level);
-    dispatcher_reload(supervisor->dispatcher, policy);
+    dispatcher_reload(supervisor->dispatcher, policy, &keys);
+    seal_keys_wipe(&keys);
     return 0;
 }
 
@@ -245,7 +250,8 @@ static void supervisor_start_handles(struct supervisor *supervisor) {
                        watchdog_ms);
 }
 
-static void supervisor_start(struct supervisor *supervisor, struct http_policy *policy) {
+static void supervisor_start(struct supervisor *supervisor, struct http_policy *policy,
+                             const struct seal_keys *keys) {
     const struct dispatcher_events events = {
         .opened = supervisor_on_opened,
         .drained = supervisor_on_drained,
@@ -253,8 +259,8 @@ static void supervisor_start(struct supervisor *supervisor, struct http_policy *
     };
     supervisor_init_handles(supervisor);
     supervisor->group = task_group_new(supervisor_wake, supervisor);
-    supervisor->dispatcher =
-        dispatcher_new(&supervisor->loop, supervisor->group, supervisor->config, policy, &events);
+    supervisor->dispatcher = dispatcher_new(&supervisor->loop, supervisor->group,
+                                            supervisor->config, policy, keys, &events);
     supervisor_start_handles(supervisor);
     /* A thread that can't be started fails the group, which the loop then learns like any failure.
      */
@@ -266,17 +272,26 @@ int supervisor_run(struct config *config, const struct supervisor_options *optio
                    struct error *error) {
     struct supervisor supervisor = {.config = config, .options = options, .error = error};
     struct http_policy *policy = NULL;
+    struct seal_keys keys = {0};
     int r = dispatcher_http_policy(config, &policy, error);
-    if (r)
-        return r;
-    r = store_lock_take(&supervisor.lock, config->database, error);
+    if (!r)
+        r = keyring_load(config->secret_key_file, &keys, error);
+    if (!r)
+        r = store_lock_take(&supervisor.lock, config->database, error);
     if (r) {
         http_policy_unref(policy);
+        seal_keys_wipe(&keys);
         return r;
     }
 
     signal(SIGPIPE, SIG_IGN);
-    supervisor_start(&supervisor, policy);
+    if (!keys.count)
+        log_line(LEVEL_WARNING,
+                 "there is no secret_key_file: the secrets of endpoints can be read by whoever may "
+                 "read %s, such as the members of its group",
+                 config->database);
+    supervisor_start(&supervisor, policy, &keys);
+    seal_keys_wipe(&keys);
     uv_run(&supervisor.loop, UV_RUN_DEFAULT);
     if (uv_loop_close(&supervisor.loop))
         abort(); /* a handle was forgotten */

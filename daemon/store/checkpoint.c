@@ -128,8 +128,8 @@ int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms, struct er
     if (now_mono_ms < checkpoint->not_before_ms)
         return 0;
     int64_t frames = checkpoint_frames(checkpoint);
-    if (frames < CHECKPOINT_FRAMES) {
-        checkpoint->big = false;
+    if (frames < (checkpoint->forced ? 1 : CHECKPOINT_FRAMES)) {
+        checkpoint->big = checkpoint->forced = false;
         return 0;
     }
     /* A producer whose bulk commit made the log this long is about to checkpoint it, too. */
@@ -142,7 +142,7 @@ int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms, struct er
     int code = checkpoint_truncate(checkpoint);
     switch (code & 0xff) {
     case SQLITE_OK:
-        checkpoint->big = false;
+        checkpoint->big = checkpoint->forced = false;
         return 0;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -153,6 +153,11 @@ int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms, struct er
     default:
         return database_error(checkpoint->database, code, "checkpoint the database", error);
     }
+}
+
+void checkpoint_force(struct checkpoint *checkpoint) {
+    checkpoint->forced = true;
+    checkpoint->not_before_ms = 0;
 }
 
 void checkpoint_finish(struct checkpoint *checkpoint) {

@@ -1,6 +1,7 @@
 #include "outhook/store/endpoint_admin.h"
 
 #include "outhook/base/buffer.h"
+#include "outhook/delivery/seal.h"
 #include "outhook/delivery/signature.h"
 #include "outhook/store/database.h"
 
@@ -203,25 +204,42 @@ static int secret_expire(struct database *database, int64_t secret_id, struct er
     return step_run(database, &expire, NULL, error);
 }
 
-/* One unexpired secret (id, secret, signing of its endpoint): expires it unless it fits. */
-static int secret_judge(struct database *database, sqlite3_stmt *row, bool *fits,
-                        struct error *error) {
+/* Whether a stored secret can sign in a format. For all but the standard one any text will do. */
+static int secret_fits(const struct seal_keys *keys, int64_t endpoint_id, const char *stored,
+                       enum signing signing, bool *fits, struct error *error) {
+    static const struct seal_keys none;
+    struct error why = {0};
+    char *secret = NULL;
+    *fits = signing != SIGNING_STANDARD;
+    if (*fits)
+        return 0;
+    if (seal_open(keys ? keys : &none, endpoint_id, stored, &secret, &why))
+        return error_set(error, ERROR_FAILED,
+                         "can't see whether its secret fits that signing: %.300s", why.text);
+    *fits = !signature_secret_check(signing, secret, NULL);
+    endpoint_secret_free(secret);
+    return 0;
+}
+
+/* One unexpired secret (id, secret, signing and id of its endpoint): expires it unless it fits. */
+static int secret_judge(struct database *database, sqlite3_stmt *row, const struct seal_keys *keys,
+                        bool *any_fits, struct error *error) {
     enum signing signing = SIGNING_NONE;
+    bool fits = false;
     if (!signing_parse((const char *)sqlite3_column_text(row, 2), &signing))
         return 0;
-    if (!signature_secret_check(signing, (const char *)sqlite3_column_text(row, 1), NULL)) {
-        *fits = true;
-        return 0;
-    }
-    return secret_expire(database, sqlite3_column_int64(row, 0), error);
+    int r = secret_fits(keys, sqlite3_column_int64(row, 3),
+                        (const char *)sqlite3_column_text(row, 1), signing, &fits, error);
+    *any_fits = *any_fits || fits;
+    return r || fits ? r : secret_expire(database, sqlite3_column_int64(row, 0), error);
 }
 
 /* Expires the secrets that the endpoint's signing can't use; *fits becomes whether one is left. */
-static int secret_judge_all(struct database *database, int64_t id, bool *fits,
-                            struct error *error) {
+static int secret_judge_all(struct database *database, int64_t id, const struct seal_keys *keys,
+                            bool *fits, struct error *error) {
     sqlite3_stmt *statement;
     int r = database_prepare(database, &statement,
-                             "SELECT s.id, s.secret, e.signing FROM endpoint_secrets AS s "
+                             "SELECT s.id, s.secret, e.signing, e.id FROM endpoint_secrets AS s "
                              "JOIN endpoints AS e ON e.id = s.endpoint_id WHERE e.id = ?1 "
                              "AND (s.expires_at IS NULL OR s.expires_at > (SELECT ms FROM _now)) "
                              "ORDER BY s.created_at DESC",
@@ -231,7 +249,7 @@ static int secret_judge_all(struct database *database, int64_t id, bool *fits,
     sqlite3_bind_int64(statement, 1, id);
     int code;
     while (!r && (code = sqlite3_step(statement)) == SQLITE_ROW)
-        r = secret_judge(database, statement, fits, error);
+        r = secret_judge(database, statement, keys, fits, error);
     if (!r && code != SQLITE_DONE)
         r = database_error(database, code, "read the endpoint's secrets", error);
     sqlite3_finalize(statement);
@@ -239,7 +257,8 @@ static int secret_judge_all(struct database *database, int64_t id, bool *fits,
 }
 
 /* A bare URL's endpoint is signed by default_secret, and has none of its own. */
-static int secret_refit(struct database *database, int64_t id, char **made, struct error *error) {
+static int secret_refit(struct database *database, int64_t id, const struct seal_keys *keys,
+                        char **made, struct error *error) {
     static const char sql_named[] = "SELECT name FROM endpoints WHERE id = ?1";
     bool fits = false;
     char *name = NULL;
@@ -247,7 +266,7 @@ static int secret_refit(struct database *database, int64_t id, char **made, stru
     const struct step insert = {.sql = sql_insert_secret, .id = id};
     int r = step_run(database, &look, &name, error);
     if (!r)
-        r = secret_judge_all(database, id, &fits, error);
+        r = secret_judge_all(database, id, keys, &fits, error);
     if (!r && !fits && name)
         r = step_run(database, &insert, made, error);
     free(name);
@@ -285,7 +304,7 @@ int endpoint_change(struct database *database, int64_t id, const struct endpoint
         return r;
     r = edit_update(database, id, edit, error);
     if (!r && edit->settings[ENDPOINT_SIGNING].given)
-        r = secret_refit(database, id, made, error);
+        r = secret_refit(database, id, edit->keys, made, error);
     if (!r)
         r = edit_unsubscribe(database, id, edit, error);
     if (!r)

@@ -64,6 +64,7 @@ static void record_read_secret(sqlite3_stmt *row, struct endpoint_record *record
         .secret = database_text(row, 0),
         .created_at = sqlite3_column_int64(row, 1),
         .expires_at = sqlite3_column_int64(row, 2),
+        .sealed = sqlite3_column_int(row, 3) != 0,
     };
 }
 
@@ -103,7 +104,8 @@ static int record_read_all(struct database *database, const char *name, bool wit
                              name, with_secrets, record_read_pattern, record, error);
     if (!r)
         r = record_read_part(database,
-                             "SELECT CASE WHEN ?2 THEN secret END, created_at, expires_at "
+                             "SELECT CASE WHEN ?2 THEN secret END, created_at, expires_at, "
+                             "secret GLOB 'sealed:*' "
                              "FROM endpoint_secrets WHERE endpoint_id = " RECORD_ID
                              " AND (expires_at IS NULL OR expires_at > (SELECT ms FROM _now)) "
                              "ORDER BY created_at DESC, id DESC",

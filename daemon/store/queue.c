@@ -4,6 +4,7 @@
 #include "outhook/base/memory.h"
 #include "outhook/delivery/delivery.h"
 #include "outhook/delivery/endpoint.h"
+#include "outhook/delivery/seal.h"
 #include "outhook/store/database.h"
 
 #include <sqlite3.h>
@@ -64,8 +65,9 @@ static int queue_prepare(struct queue *queue, struct error *error) {
     return r;
 }
 
-int queue_open(struct queue *queue, struct database *database, struct error *error) {
-    *queue = (struct queue){.database = database};
+int queue_open(struct queue *queue, struct database *database, const struct seal_keys *keys,
+               struct error *error) {
+    *queue = (struct queue){.database = database, .keys = keys};
     int r = queue_prepare(queue, error);
     if (!r)
         r = database_integer(database, "SELECT max(id) FROM deliveries", &queue->last_delivery_id,
@@ -148,17 +150,33 @@ static void queue_read_endpoint(sqlite3_stmt *row, struct endpoint *endpoint) {
     endpoint->tls_key_file = database_text(row, 16);
 }
 
+/* Opens one secret of an endpoint. One that does not open keeps an endpoint that needs it from
+ * being sent to: unsigned, or signed by an older one, its receiver would refuse it. */
+static void queue_add_secret(struct queue *queue, struct endpoint *endpoint, const char *stored,
+                             int64_t expires_at) {
+    static const struct seal_keys none;
+    struct error why = {0};
+    char *secret;
+    if (expires_at <= clock_now().wall_ms || endpoint->signing == SIGNING_NONE)
+        return;
+    if (seal_open(queue->keys ? queue->keys : &none, endpoint->id, stored, &secret, &why)) {
+        if (!endpoint->locked)
+            endpoint->locked = memory_copy_string(why.text);
+        return;
+    }
+    endpoint->secrets = memory_resize(endpoint->secrets, (size_t)endpoint->secret_count + 1,
+                                      sizeof *endpoint->secrets);
+    endpoint->secrets[endpoint->secret_count++] =
+        (struct endpoint_secret){.secret = secret, .expires_at = expires_at};
+}
+
 static int queue_read_secrets(struct queue *queue, struct endpoint *endpoint, struct error *error) {
     int code;
     sqlite3_bind_int64(queue->secrets, 1, endpoint->id);
     while ((code = sqlite3_step(queue->secrets)) == SQLITE_ROW) {
-        endpoint->secrets = memory_resize(endpoint->secrets, (size_t)endpoint->secret_count + 1,
-                                          sizeof *endpoint->secrets);
         bool expires = sqlite3_column_type(queue->secrets, 1) != SQLITE_NULL;
-        endpoint->secrets[endpoint->secret_count++] = (struct endpoint_secret){
-            .secret = database_text(queue->secrets, 0),
-            .expires_at = expires ? sqlite3_column_int64(queue->secrets, 1) : CLOCK_NEVER,
-        };
+        queue_add_secret(queue, endpoint, (const char *)sqlite3_column_text(queue->secrets, 0),
+                         expires ? sqlite3_column_int64(queue->secrets, 1) : CLOCK_NEVER);
     }
     return queue_reset(queue, queue->secrets, code, error);
 }

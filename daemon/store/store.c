@@ -6,9 +6,12 @@
 #include "outhook/delivery/delivery.h"
 #include "outhook/delivery/endpoint.h"
 #include "outhook/delivery/gate.h"
+#include "outhook/delivery/seal.h"
 #include "outhook/runtime/log.h"
 #include "outhook/store/checkpoint.h"
 #include "outhook/store/database.h"
+#include "outhook/store/patience.h"
+#include "outhook/store/sealer.h"
 #include "outhook/store/watch.h"
 
 #include <inttypes.h>
@@ -26,15 +29,12 @@ enum {
     BATCH_MAX = 512,         /* requests taken, and outcomes written, at a time */
     LINGER_US = 2000,        /* outcomes that follow a commit closely wait this long for company */
     REPLIES_MAX = 1024,      /* replies nobody has taken yet */
-    LOCK_RETRY_US = 2000,    /* how often a lock that another process holds is tried */
-    SPACE_RETRY_US = 500000, /* how often a full disk is tried */
-    REPORT_AFTER_MS = 1000,  /* a wait longer than this is worth a line in the log */
-    LAST_WAIT_MS = 1000,     /* what a stop that may not wait still waits for a lock */
     INSPECT_EVERY_MS = 1000, /* how often we look whether the file is still where it was */
 };
 
 struct store {
     struct store_settings settings;
+    struct seal_keys keys; /* to start with; the sealer has them from then on */
     struct task *task;
     struct channel *requests, *replies;
     int wake_fd;
@@ -46,8 +46,10 @@ struct store {
     struct queue queue;
     struct writer writer;
     struct checkpoint checkpoint;
+    struct sealer sealer;
     struct watch watch;
     struct map told;    /* endpoint ids that the other side knows */
+    struct map locked;  /* and those of them whose secrets don't open */
     int64_t version;    /* of the database, when last asked */
     bool booted;        /* all endpoints that were there at the start have been told of */
     int64_t boot_after; /* or those up to this id */
@@ -61,22 +63,6 @@ struct store {
 };
 
 /* ---- messages -------------------------------------------------------------------------------- */
-
-void store_request_free(struct store_request *request) {
-    outcome_free(&request->write.outcome);
-    delivery_free(request->delivery);
-    free(request->gates);
-    free(request);
-}
-
-void store_reply_free(struct store_reply *reply) {
-    for (int i = 0; i < reply->load.count; i++)
-        delivery_free(reply->load.rows[i]);
-    endpoint_unref(reply->endpoint);
-    if (reply->request)
-        store_request_free(reply->request);
-    free(reply);
-}
 
 static void store_reply(struct store *store, struct store_reply content) {
     struct store_reply *reply = new (struct store_reply);
@@ -100,53 +86,31 @@ struct store_reply *store_receive(struct store *store) {
 
 /* ---- waiting for others ---------------------------------------------------------------------- */
 
-/* Speaks once of a wait that takes long, and once of its end. */
-struct store_wait {
-    int64_t since_ms;
-    bool reported;
-};
-
-static void store_report_wait(struct store_wait *wait, const struct error *error) {
-    if (wait->reported || clock_now().mono_ms - wait->since_ms < REPORT_AFTER_MS)
-        return;
-    wait->reported = true;
-    log_line(LEVEL_WARNING, "%s; deliveries wait until that ends, and nothing is lost",
-             error->text);
-}
-
-static void store_report_end(const struct store_wait *wait) {
-    if (wait->reported)
-        log_line(LEVEL_INFO, "the database can be written again after %" PRId64 " s",
-                 (clock_now().mono_ms - wait->since_ms) / 1000);
-}
-
 /* After a failure that may pass: waits a little. False when it won't pass, or may not be waited
  * for. */
-static bool store_may_retry(struct store *store, struct store_wait *wait, int r,
+static bool store_may_retry(struct store *store, struct patience *patience, int r,
                             const struct error *error) {
-    if (r != ERROR_BUSY && r != ERROR_FULL)
-        return false;
-    if (atomic_load(&store->give_up) && clock_now().mono_ms - wait->since_ms >= LAST_WAIT_MS)
-        return false;
-    store_report_wait(wait, error);
-    int64_t pause_us = r == ERROR_BUSY ? LOCK_RETRY_US : SPACE_RETRY_US;
-    nanosleep(&(struct timespec){.tv_nsec = pause_us * 1000}, NULL);
-    atomic_fetch_add(&store->heartbeat, 1);
-    return true;
+    bool again = patience_wait(patience, r, atomic_load(&store->give_up), error);
+    atomic_fetch_add(&store->heartbeat, again);
+    return again;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
 static int store_tell_endpoint(struct store *store, int64_t id, struct error *error) {
-    struct store_wait wait = {.since_ms = clock_now().mono_ms};
+    struct patience patience = patience_begin();
     struct endpoint *endpoint;
     int64_t next_due = CLOCK_NEVER;
     int r;
     do
         r = queue_endpoint(&store->queue, id, &endpoint, &next_due, error);
-    while (r && store_may_retry(store, &wait, r, error));
+    while (r && store_may_retry(store, &patience, r, error));
     if (r)
         return r;
+    if (endpoint && endpoint->locked)
+        map_put(&store->locked, id, store);
+    else
+        map_remove(&store->locked, id);
     if (endpoint) {
         map_put(&store->told, id, store);
         store_reply(store, (struct store_reply){
@@ -212,8 +176,10 @@ static int store_look(struct store *store, struct error *error) {
     int64_t version = store->version;
     int r = queue_version(&store->queue, &version, error);
     bool changed = !r && version != store->version;
-    if (!r && changed)
+    if (!r && changed) {
+        sealer_notice(&store->sealer);
         r = store_tell_changes(store, error);
+    }
     if (!r && (changed || store->more_fresh))
         r = store_tell_fresh(store, error);
     if (!r)
@@ -265,7 +231,7 @@ static int store_commit(struct store *store, struct error *error) {
     if (!store->n_unwritten)
         return 0;
     struct write *writes[BATCH_MAX];
-    struct store_wait wait = {.since_ms = clock_now().mono_ms};
+    struct patience patience = patience_begin();
     int r;
 
     qsort(store->unwritten, (size_t)store->n_unwritten, sizeof *store->unwritten, compare_writes);
@@ -273,22 +239,22 @@ static int store_commit(struct store *store, struct error *error) {
         writes[i] = &store->unwritten[i]->write;
     do
         r = writer_commit(&store->writer, writes, store->n_unwritten, error);
-    while (r && store_may_retry(store, &wait, r, error));
+    while (r && store_may_retry(store, &patience, r, error));
     if (r)
         return r;
-    store_report_end(&wait);
+    patience_end(&patience);
     store->committed_at_us = clock_mono_us();
     return store_answer_writes(store, error);
 }
 
 static int store_limits(struct store *store, int64_t max_pending, int64_t max_payload_bytes,
                         struct error *error) {
-    struct store_wait wait = {.since_ms = clock_now().mono_ms};
+    struct patience patience = patience_begin();
     int r;
     do
         r = writer_limits(&store->writer, max_pending, max_payload_bytes, error);
-    while (r && store_may_retry(store, &wait, r, error));
-    store_report_end(&wait);
+    while (r && store_may_retry(store, &patience, r, error));
+    patience_end(&patience);
     return r;
 }
 
@@ -305,10 +271,36 @@ static int store_gates(struct store *store, struct store_request *request, struc
     return later ? 0 : r;
 }
 
+/* ---- secrets --------------------------------------------------------------------------------- */
+
+/* New keys may open what the old ones did not. */
+static int store_keys(struct store *store, const struct seal_keys *keys, struct error *error) {
+    struct map locked = store->locked;
+    int64_t id;
+    int r = 0;
+    sealer_set_keys(&store->sealer, keys);
+    store->locked = (struct map){0};
+    for (size_t cursor = 0; !r && map_next_id(&locked, &cursor, &id);)
+        r = store_tell_endpoint(store, id, error);
+    map_free(&locked);
+    return r;
+}
+
+/* What was plain text is not to be found in the log either. */
+static int store_seal(struct store *store, int64_t now_ms, struct error *error) {
+    int sealed = 0;
+    if (!sealer_is_due(&store->sealer, now_ms))
+        return 0;
+    int r = sealer_run(&store->sealer, now_ms, &sealed, error);
+    if (sealed)
+        checkpoint_force(&store->checkpoint);
+    return r;
+}
+
 /* ---- serving --------------------------------------------------------------------------------- */
 
 static int store_serve(struct store *store, struct store_request *request, struct error *error) {
-    struct store_wait wait = {.since_ms = clock_now().mono_ms};
+    struct patience patience = patience_begin();
     int r = 0;
     switch (request->kind) {
     case STORE_WRITE:
@@ -317,7 +309,7 @@ static int store_serve(struct store *store, struct store_request *request, struc
     case STORE_LOAD:
         do
             r = store_load(store, request, error);
-        while (r && store_may_retry(store, &wait, r, error));
+        while (r && store_may_retry(store, &patience, r, error));
         break;
     case STORE_RELEASE:
         queue_forget(&store->queue, request->write.delivery_id);
@@ -331,6 +323,9 @@ static int store_serve(struct store *store, struct store_request *request, struc
         break;
     case STORE_GATES:
         return store_gates(store, request, error);
+    case STORE_KEYS:
+        r = store_keys(store, request->keys, error);
+        break;
     case STORE_LIMITS:
         r = store_limits(store, request->max_pending, request->max_payload_bytes, error);
         break;
@@ -396,6 +391,9 @@ static int store_inspect(struct store *store, int64_t now_ms, struct error *erro
 /* Sleeps until there is something to do. */
 static void store_sleep(struct store *store) {
     int64_t now_us = clock_mono_us(), until_us = store->watch.look_at_us;
+    int64_t seal_at_ms = sealer_due_at(&store->sealer);
+    if (seal_at_ms < until_us / 1000)
+        until_us = seal_at_ms * 1000;
     if (store->n_unwritten && store->committed_at_us + LINGER_US < until_us)
         until_us = store->committed_at_us + LINGER_US;
     if (store->more_fresh || store->more_requests || !store->booted)
@@ -423,6 +421,8 @@ static int store_turn(struct store *store, struct error *error) {
     if (!r)
         r = store_boot(store, error);
     int64_t now_ms = clock_now().mono_ms;
+    if (!r)
+        r = store_seal(store, now_ms, error);
     if (!r)
         r = checkpoint_run(&store->checkpoint, now_ms, error);
     if (!r)
@@ -454,7 +454,10 @@ static int store_open(struct store *store, struct error *error) {
     if (!r)
         r = store_clear_gates(store, error);
     if (!r)
-        r = queue_open(&store->queue, &store->database, error);
+        r = sealer_open(&store->sealer, &store->database, &store->keys, error);
+    seal_keys_wipe(&store->keys);
+    if (!r)
+        r = queue_open(&store->queue, &store->database, &store->sealer.keys, error);
     if (!r)
         r = queue_version(&store->queue, &store->version, error);
     return r;
@@ -476,6 +479,7 @@ static void store_close(struct store *store) {
     watch_close(&store->watch);
     checkpoint_finish(&store->checkpoint);
     writer_close(&store->writer);
+    sealer_close(&store->sealer);
     queue_close(&store->queue);
     database_close(&store->database);
     checkpoint_close(&store->checkpoint);
@@ -543,6 +547,8 @@ struct store *store_new(const struct store_settings *settings, void (*wake)(void
                         void *context) {
     struct store *store = new (struct store);
     store->settings = *settings;
+    if (settings->keys)
+        store->keys = *settings->keys;
     store->watch.fd = -1;
     store->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (store->wake_fd < 0)
@@ -559,6 +565,7 @@ void store_free(struct store *store) {
     while ((reply = store_receive(store)))
         store_reply_free(reply);
     map_free(&store->told);
+    map_free(&store->locked);
     channel_free(store->requests);
     channel_free(store->replies);
     close(store->wake_fd);

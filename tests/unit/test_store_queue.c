@@ -18,7 +18,7 @@ static struct queue queue;
 static struct world *world_with_queue(void) {
     struct world *world = world_open();
     struct error error = {0};
-    assert_int_equal(queue_open(&queue, &world->daemon, &error), 0);
+    assert_int_equal(queue_open(&queue, &world->daemon, NULL, &error), 0);
     return world;
 }
 
@@ -349,15 +349,41 @@ static void the_newest_secret_comes_first(void **state) {
     int64_t billing = add_endpoint(world, "billing"), next_due;
     sql(world->people, "DELETE FROM endpoint_secrets;"
                        "INSERT INTO endpoint_secrets (endpoint_id, secret, created_at, expires_at)"
-                       " VALUES (1, 'b', 2000, 77), (1, 'd', 3000, NULL), (1, 'a', 1000, NULL),"
-                       " (1, 'c', 2000, NULL)");
+                       " VALUES (1, 'b', 2000, 4102444800000), (1, 'd', 3000, NULL),"
+                       " (1, 'a', 1000, NULL), (1, 'c', 2000, NULL), (1, 'expired', 4000, 77)");
     struct endpoint *endpoint = read_endpoint(billing, &next_due);
     static const char *const order[] = {"d", "c", "b", "a"};
     assert_int_equal(endpoint->secret_count, 4);
     for (int i = 0; i < 4; i++)
         assert_string_equal(endpoint->secrets[i].secret, order[i]);
-    assert_int_equal(endpoint->secrets[2].expires_at, 77);
+    assert_int_equal(endpoint->secrets[2].expires_at, 4102444800000);
     assert_true(endpoint->secrets[0].expires_at == CLOCK_NEVER);
+    endpoint_unref(endpoint);
+    world_end(world);
+}
+
+static void a_secret_that_does_not_open_locks_its_endpoint(void **state) {
+    (void)state;
+    static const char insert[] = "INSERT INTO endpoint_secrets (endpoint_id, secret, expires_at)"
+                                 " VALUES (1, 'sealed:v1:12345678:AAAA', %s)";
+    struct world *world = world_with_queue();
+    int64_t billing = add_endpoint(world, "billing"), next_due;
+    struct endpoint *endpoint;
+    char text[200];
+    snprintf(text, sizeof text, insert, "77"); /* of an expired one nothing is wanted */
+    sql(world->people, text);
+    endpoint = read_endpoint(billing, &next_due);
+    assert_null(endpoint->locked);
+    assert_int_equal(endpoint->secret_count, 1);
+    endpoint_unref(endpoint);
+    snprintf(text, sizeof text, insert, "NULL");
+    sql(world->people, text);
+    endpoint = read_endpoint(billing, &next_due);
+    assert_non_null(strstr(endpoint->locked, "sealed with the key 12345678"));
+    endpoint_unref(endpoint);
+    sql(world->people, "UPDATE endpoints SET signing = 'none'"); /* then it needs none */
+    endpoint = read_endpoint(billing, &next_due);
+    assert_null(endpoint->locked);
     endpoint_unref(endpoint);
     world_end(world);
 }
@@ -412,7 +438,7 @@ static void what_was_there_at_the_start_is_no_news(void **state) {
     add_endpoint(world, "billing");
     sql(world->people, "UPDATE endpoints SET description = 'x'");
     add_webhook(world, "billing", "{}");
-    assert_int_equal(queue_open(&queue, &world->daemon, &error), 0);
+    assert_int_equal(queue_open(&queue, &world->daemon, NULL, &error), 0);
     assert_int_equal(queue_fresh(&queue, notices, &count, &more, &error), 0);
     assert_int_equal(count, 0);
     assert_false(more);
@@ -493,6 +519,7 @@ int main(void) {
         cmocka_unit_test(an_endpoint_with_all_its_settings),
         cmocka_unit_test(an_endpoint_with_defaults_and_a_row),
         cmocka_unit_test(the_newest_secret_comes_first),
+        cmocka_unit_test(a_secret_that_does_not_open_locks_its_endpoint),
         cmocka_unit_test(the_endpoints_that_need_a_lane),
         cmocka_unit_test(a_version_differs_after_each_commit_of_others),
         cmocka_unit_test(what_was_there_at_the_start_is_no_news),

@@ -33,4 +33,7 @@ void *map_remove(struct map *map, int64_t id);
  * meanwhile. */
 void *map_next(const struct map *map, size_t *cursor);
 
+/* The same, and *id becomes the value's id. */
+void *map_next_id(const struct map *map, size_t *cursor, int64_t *id);
+
 #endif

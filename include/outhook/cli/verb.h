@@ -11,6 +11,8 @@
 #include "outhook/cli/option.h"
 #include "outhook/store/database.h"
 
+struct seal_keys;
+
 /* One run of the command. */
 struct command {
     const char *database; /* --database, or NULL */
@@ -43,6 +45,11 @@ extern const struct verb verb_migrate, verb_enqueue, verb_list, verb_show, verb_
  * configuration names: the first of these that does. */
 int command_open(const struct command *command, struct database *database, enum database_role role,
                  struct error *error) must_check;
+
+/* The keys that seal endpoint secrets: of `file` if it isn't NULL, else those that the configuration
+ * names. None, and a sentence in *why, when they can't be read. Wiped with seal_keys_wipe(). */
+void command_keys(const struct command *command, const char *file, struct seal_keys *keys,
+                  struct error *why);
 
 /* Refuses operands beyond `most`. */
 int command_operands(const struct command *command, int most, struct error *error) must_check;

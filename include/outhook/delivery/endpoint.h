@@ -28,6 +28,7 @@ struct endpoint {
     enum signing signing;
     struct endpoint_secret *secrets; /* newest first */
     int secret_count;
+    char *locked;       /* why one of its secrets can't be opened: nothing is sent; NULL: all can */
     char *header_lines; /* "Name: value\n" …; NULL when there are none */
 
     /* 0 or NULL: the configured default. */

@@ -23,6 +23,7 @@ struct lane_policy;
     X(CONCURRENCY, "concurrency") /* all the calls that it may have are under way */               \
     X(OVERDUE, "overdue")         /* it may have more, but owes an answer for too long */          \
     X(UNPROVEN, "unproven")       /* it has yet to answer, and waits for a slot of those who do */ \
+    X(SEALED, "sealed")           /* its secret can't be opened, so it can't be signed for */      \
     X(ORIGIN, "origin")           /* its host is silent to several; until a time */                \
     X(CROWDED, "crowded")         /* its host has as many calls as it may have */
 

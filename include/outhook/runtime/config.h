@@ -73,6 +73,9 @@
       "The certificate authorities that https receivers are held against.")                        \
     X(default_secret, TEXT, "", 0, 500, NULL, AT_RELOAD,                                           \
       "Signs calls to bare URLs; empty leaves them unsigned.")                                     \
+    X(secret_key_file, TEXT, "", 0, 4000, NULL, AT_RELOAD,                                         \
+      "The keys that seal endpoint secrets in the database; empty: the credential secret_key of "  \
+      "the service manager, or else secrets stand there as plain text.")                           \
     X(database_cache_bytes, BYTES, "16M", 65536, 4294967296, NULL, AT_START,                       \
       "SQLite's page cache in the daemon.")                                                        \
     X(log_level, CHOICE, "info", 0, 0, "error warning info debug", AT_RELOAD,                      \

@@ -20,6 +20,7 @@
 #include <uv.h>
 
 struct dispatcher;
+struct seal_keys;
 
 /* Who wants to know, on the loop's thread. */
 struct dispatcher_events {
@@ -41,9 +42,11 @@ int dispatcher_http_policy(const struct config *config, struct http_policy **pol
                            struct error *error) must_check;
 
 /* Makes store and pool as tasks of `group`, and everything between them on `loop`. Takes over the
- * policy's reference; `config` must outlive the dispatcher. */
+ * policy's reference; `config` must outlive the dispatcher, and `keys`, which seal the endpoints'
+ * secrets, are copied. */
 struct dispatcher *dispatcher_new(uv_loop_t *loop, struct task_group *group,
                                   const struct config *config, struct http_policy *policy,
+                                  const struct seal_keys *keys,
                                   const struct dispatcher_events *events);
 
 /* Frees it after the group has stopped and dispatcher_close() has been followed by the loop's end.
@@ -51,7 +54,8 @@ struct dispatcher *dispatcher_new(uv_loop_t *loop, struct task_group *group,
 void dispatcher_free(struct dispatcher *dispatcher);
 
 /* Applies a configuration that was reloaded in place. Takes over the policy's reference. */
-void dispatcher_reload(struct dispatcher *dispatcher, struct http_policy *policy);
+void dispatcher_reload(struct dispatcher *dispatcher, struct http_policy *policy,
+                       const struct seal_keys *keys);
 
 /* Starts nothing new, and tells when all that is under way has ended and been written. */
 void dispatcher_drain(struct dispatcher *dispatcher);

@@ -29,6 +29,7 @@ struct checkpoint {
     int64_t not_before_ms; /* mono */
     int64_t
         reported_at_ms; /* mono; when a log that can't be emptied was last spoken of; 0: never */
+    bool forced;        /* the log is to be emptied however short it is */
     bool big;           /* the log was seen beyond what a producer's own checkpoint starts at */
 };
 
@@ -45,6 +46,10 @@ int64_t checkpoint_frames(const struct checkpoint *checkpoint);
  * lock or a full disk put it off. */
 int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms,
                    struct error *error) must_check;
+
+/* Lets the next runs empty the log however short it is, until one of them can: something in it was
+ * overwritten that is not to be read there any longer. */
+void checkpoint_force(struct checkpoint *checkpoint);
 
 /* Checkpoints whatever there is, as the last act before closing. Best effort. */
 void checkpoint_finish(struct checkpoint *checkpoint);

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 struct database;
+struct seal_keys;
 
 /* What to write. */
 struct endpoint_edit {
@@ -28,6 +29,7 @@ struct endpoint_edit {
     } settings[ENDPOINT_SETTING_COUNT];
     const char **subscribe, **unsubscribe; /* GLOB patterns */
     size_t subscribe_count, unsubscribe_count;
+    const struct seal_keys *keys; /* that open its secrets, to judge whether they fit; NULL: none */
 };
 
 /* Inserts an endpoint, with its secret: `secret`, or for NULL a generated one, or none when its
@@ -37,7 +39,8 @@ int endpoint_add(struct database *database, const char *name, const struct endpo
 
 /* Changes the settings and subscriptions that are given. After a change of signing, secrets that
  * the new format can't sign with expire at once, and when none is left, one is generated and handed
- * out in *made; else that becomes NULL. */
+ * out in *made; else that becomes NULL. Fails when that takes a sealed secret to be opened that does
+ * not open. */
 int endpoint_change(struct database *database, int64_t id, const struct endpoint_edit *edit,
                     char **made, struct error *error) must_check;
 

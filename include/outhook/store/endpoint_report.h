@@ -46,7 +46,8 @@ const char *endpoint_setting_column(int setting);
 /* ---- one endpoint ---------------------------------------------------------------------------- */
 
 struct secret_facts {
-    char *secret; /* NULL unless it was asked for */
+    char *secret; /* as it is stored; NULL unless it was asked for */
+    bool sealed;
     int64_t created_at, expires_at;
 };
 

@@ -21,14 +21,16 @@ struct database;
 struct sqlite3_stmt;
 struct delivery;
 struct endpoint;
+struct seal_keys;
 
 enum { QUEUE_ROWS_MAX = 64, QUEUE_PAGE = 500 };
 
 struct queue {
     struct database *database;
-    struct map handed_out;    /* delivery ids */
-    int64_t last_delivery_id; /* everything up to here has been noticed */
-    int64_t last_change_seq;  /* endpoint changes up to here have been noticed */
+    const struct seal_keys *keys; /* that open secrets; NULL: none */
+    struct map handed_out;        /* delivery ids */
+    int64_t last_delivery_id;     /* everything up to here has been noticed */
+    int64_t last_change_seq;      /* endpoint changes up to here have been noticed */
     struct sqlite3_stmt *endpoint, *secrets, *next_due, *due, *webhook, *fresh, *changes, *boot,
         *data_version;
 };
@@ -47,8 +49,10 @@ struct queue_notice {
     int64_t due_at; /* of the earliest new row */
 };
 
-/* Prepares the statements and marks everything that is there now as noticed. */
-int queue_open(struct queue *queue, struct database *database, struct error *error) must_check;
+/* Prepares the statements and marks everything that is there now as noticed. `keys` (may be NULL)
+ * must outlive it, and may change. */
+int queue_open(struct queue *queue, struct database *database, const struct seal_keys *keys,
+               struct error *error) must_check;
 
 void queue_close(struct queue *queue);
 

@@ -17,65 +17,20 @@
 #include "outhook/base/error.h"
 #include "outhook/runtime/channel.h"
 #include "outhook/runtime/task_group.h"
-#include "outhook/store/queue.h"
-#include "outhook/store/writer.h"
+#include "outhook/store/store_message.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-struct delivery;
-struct endpoint;
+struct seal_keys;
 struct store;
 
 struct store_settings {
     const char *path; /* must outlive the store */
     int64_t cache_bytes;
     int64_t max_pending, max_payload_bytes;
-    int max_requests; /* the most requests that are ever unanswered */
-};
-
-enum store_request_kind {
-    STORE_LOAD,    /* endpoint_id, rows, bytes; answered by STORE_LOADED */
-    STORE_RELEASE, /* write.delivery_id: the row was not sent; no answer */
-    STORE_WRITE,   /* write, delivery; answered by STORE_WRITTEN */
-    STORE_FORGET,  /* endpoint_id: not known to the requester any more; answered by STORE_FORGOTTEN
-                    */
-    STORE_REFRESH, /* endpoint_id: answered by STORE_ENDPOINT, or STORE_ENDPOINT_GONE if it was told
-                    */
-    STORE_GATES,   /* gates, gate_count: for people to see; answered by STORE_GATES_WRITTEN */
-    STORE_LIMITS,  /* max_pending, max_payload_bytes; no answer */
-};
-
-struct store_request {
-    enum store_request_kind kind;
-    int64_t endpoint_id;
-    int rows;
-    int64_t bytes;
-    int64_t max_pending, max_payload_bytes;
-    struct gate_change *gates; /* owned */
-    int gate_count;
-    struct delivery *delivery; /* given back with the answer */
-    struct write write;
-};
-
-enum store_reply_kind {
-    STORE_OPENED,   /* all endpoints that need a lane have been told of */
-    STORE_ENDPOINT, /* endpoint, due_at: a new one, or an edited one, or one with edited rows */
-    STORE_ENDPOINT_GONE, /* endpoint_id */
-    STORE_NOTICED,       /* endpoint_id, due_at: new rows */
-    STORE_LOADED,        /* endpoint_id, load */
-    STORE_GATES_WRITTEN, /* request: NULL; or the one that could not be carried out without waiting
-                          */
-    STORE_FORGOTTEN,     /* endpoint_id: new rows will bring STORE_ENDPOINT again */
-    STORE_WRITTEN,       /* request: the one that was carried out */
-};
-
-struct store_reply {
-    enum store_reply_kind kind;
-    int64_t endpoint_id, due_at;
-    struct endpoint *endpoint;
-    struct queue_load load;
-    struct store_request *request;
+    int max_requests;             /* the most requests that are ever unanswered */
+    const struct seal_keys *keys; /* that seal and open secrets; copied. NULL: none */
 };
 
 /* A store that has not started. Its thread opens (and creates, and migrates) the database. `wake`
@@ -96,12 +51,6 @@ void store_send(struct store *store, struct store_request *request);
 
 /* Takes a reply, or NULL. The reply is the caller's: store_reply_free(). Owner's thread. */
 struct store_reply *store_receive(struct store *store);
-
-/* Frees a reply with what is still in it. */
-void store_reply_free(struct store_reply *reply);
-
-/* Frees a request with what is still in it. */
-void store_request_free(struct store_request *request);
 
 /* From now on the store waits for no lock and no space: what it can't write at once is left out,
  * and delivered again some day. For a stop that may take no longer. Any thread. */

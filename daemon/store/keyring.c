@@ -1,0 +1,66 @@
+#include "outhook/store/keyring.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { KEY_FILE_BYTES_MAX = 4096, OTHERS_MAY_READ = S_IRGRP | S_IROTH };
+
+static int keyring_refuse_mode(const char *path, struct error *error) {
+    return error_set(
+        error, ERROR_USAGE,
+        "secret_key_file: %.300s may be read by others than its owner: chmod 600 %.200s", path,
+        path);
+}
+
+/* Reads a small file into a text. */
+static int keyring_read_text(const char *path, char text[KEY_FILE_BYTES_MAX + 1],
+                             struct error *error) {
+    struct stat status;
+    ssize_t length = -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return error_set(error, ERROR_USAGE, "secret_key_file: can't open %.400s: %s", path,
+                         strerror(errno));
+    if (fstat(fd, &status) < 0 || (length = read(fd, text, KEY_FILE_BYTES_MAX)) < 0) {
+        int r = error_set(error, ERROR_USAGE, "secret_key_file: can't read %.400s: %s", path,
+                          strerror(errno));
+        close(fd);
+        return r;
+    }
+    close(fd);
+    text[length] = '\0';
+    return S_ISREG(status.st_mode) && status.st_mode & OTHERS_MAY_READ
+               ? keyring_refuse_mode(path, error)
+               : 0;
+}
+
+static int keyring_read(const char *path, struct seal_keys *keys, struct error *error) {
+    char text[KEY_FILE_BYTES_MAX + 1];
+    struct error why = {0};
+    int r = keyring_read_text(path, text, error);
+    if (!r && seal_keys_parse(text, keys, &why))
+        r = error_set(error, ERROR_USAGE, "secret_key_file: %.200s: %s", path, why.text);
+    explicit_bzero(text, sizeof text);
+    return r;
+}
+
+int keyring_load(const char *path, struct seal_keys *keys, struct error *error) {
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+    char *credential = NULL;
+    int r = 0;
+    *keys = (struct seal_keys){0};
+    if (*path)
+        return keyring_read(path, keys, error);
+    if (!directory)
+        return 0;
+    if (asprintf(&credential, "%s/secret_key", directory) < 0)
+        abort();
+    if (access(credential, F_OK) == 0)
+        r = keyring_read(credential, keys, error);
+    free(credential);
+    return r;
+}
