@@ -51,6 +51,7 @@ CREATE TABLE endpoints (
         CONSTRAINT "enabled is 0 or 1" CHECK (enabled IN (0, 1)),
     disabled_reason    TEXT,
     disabled_at        INTEGER,
+    failing_since      INTEGER, -- the first failed call after which none has succeeded
     signing            TEXT NOT NULL DEFAULT 'standard'
         CONSTRAINT "signing is one of standard, github, stripe, shopify, none"
         CHECK (signing IN ('standard', 'github', 'stripe', 'shopify', 'none')),
@@ -500,8 +501,14 @@ END;
 CREATE TRIGGER endpoints_disable AFTER UPDATE OF enabled ON endpoints WHEN OLD.enabled <> NEW.enabled BEGIN
     UPDATE endpoints SET
         disabled_at = CASE NEW.enabled WHEN 0 THEN (SELECT ms FROM _now) END,
-        disabled_reason = CASE NEW.enabled WHEN 0 THEN coalesce(NEW.disabled_reason, 'disabled by hand') END
+        disabled_reason = CASE NEW.enabled WHEN 0 THEN coalesce(NEW.disabled_reason, 'disabled by hand') END,
+        failing_since = CASE NEW.enabled WHEN 0 THEN failing_since END
     WHERE id = NEW.id;
+END;
+
+-- Another URL is another place, which has yet to fail.
+CREATE TRIGGER endpoints_move AFTER UPDATE OF url ON endpoints WHEN OLD.url <> NEW.url BEGIN
+    UPDATE endpoints SET failing_since = NULL WHERE id = NEW.id;
 END;
 
 CREATE TRIGGER endpoints_change AFTER UPDATE ON endpoints BEGIN

@@ -8,6 +8,7 @@ void endpoint_health_json(struct buffer *json, const struct endpoint_health *hea
     json_bool(json, "enabled", health->enabled);
     json_text(json, "disabled_reason", health->disabled_reason);
     json_integer_or_null(json, "disabled_at", health->disabled_at);
+    json_integer_or_null(json, "failing_since", health->failing_since);
     json_integer(json, "pending", health->pending);
     json_integer_or_null(json, "oldest_pending_at", health->oldest_pending_at);
     json_integer_or_null(json, "last_success_at", health->success_at);

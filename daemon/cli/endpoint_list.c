@@ -32,12 +32,21 @@ enum { LIST_COLUMNS = sizeof list_columns / sizeof *list_columns };
 
 /* ---- for a person ---------------------------------------------------------------------------- */
 
-static void list_add_state(struct table *table, const struct endpoint_health *health) {
+static void list_add_state(struct table *table, const struct endpoint_health *health, int64_t now) {
     struct buffer text = {0};
-    buffer_print(&text, health->enabled ? "enabled" : "disabled");
+    bool failing = health->enabled && health->failing_since;
+    if (failing) {
+        buffer_print(&text, "failing for ");
+        text_append_age(&text, now - health->failing_since);
+    } else {
+        buffer_print(&text, health->enabled ? "enabled" : "disabled");
+    }
     if (!health->enabled && health->disabled_reason)
         buffer_print(&text, ": %s", health->disabled_reason);
-    table_add(table, buffer_text(&text), health->enabled ? STYLE_PLAIN : STYLE_WARN);
+    table_add(table, buffer_text(&text),
+              failing           ? STYLE_BAD
+              : health->enabled ? STYLE_PLAIN
+                                : STYLE_WARN);
     buffer_free(&text);
 }
 
@@ -62,7 +71,7 @@ static void list_add(struct table *table, const struct endpoint_health *health,
     struct buffer text = {0};
     table_add(table, health->name ? health->name : health->url, STYLE_PLAIN);
     table_add(table, health->name ? health->url : "", STYLE_PLAIN);
-    list_add_state(table, health);
+    list_add_state(table, health, now);
     buffer_print(&text, "%" PRId64, health->pending);
     table_add(table, buffer_text(&text), STYLE_PLAIN);
     list_add_age(table, health->oldest_pending_at, now);

@@ -192,6 +192,10 @@ static void show_state(const struct endpoint_record *record, const struct endpoi
         append_when(&line, record->disabled_at, now);
         buffer_print(&line, ": %s", record->disabled_reason ? record->disabled_reason : "by hand");
     }
+    if (record->enabled && health->failing_since) {
+        buffer_print(&line, ", without a success since ");
+        append_when(&line, health->failing_since, now);
+    }
     show_line("state", &line);
     buffer_print(&line, "%" PRId64, health->pending);
     if (health->oldest_pending_at) {

@@ -40,6 +40,7 @@ struct lane *lane_new(struct endpoint *endpoint) {
     lane->endpoint = endpoint;
     lane->endpoint_id = endpoint->id;
     lane->next_due = CLOCK_NEVER;
+    lane->failing_since = endpoint->failing_since;
     list_init(&lane->link);
     list_init(&lane->moved);
     list_init(&lane->window);
@@ -169,11 +170,33 @@ static struct lane_news lane_learn_health(struct lane *lane, const struct lane_p
     return news;
 }
 
+/* Whether it ever succeeds. What another URL gets can't be told from what nobody wants any more, so
+ * a bare URL's endpoint is left as it is: its deliveries end by themselves. */
+static void lane_learn_streak(struct lane *lane, const struct lane_policy *policy,
+                              const struct outcome *outcome, struct now now,
+                              struct lane_news *news) {
+    bool failed = outcome->verdict != VERDICT_INVALID && outcome->verdict != VERDICT_ABORTED;
+    if (!lane->endpoint->name)
+        return;
+    if (outcome->verdict == VERDICT_DELIVERED) {
+        news->failing_ended = lane->failing_since != 0;
+        lane->failing_since = 0;
+    } else if (failed && !lane->failing_since) {
+        news->failing_began = true;
+        lane->failing_since = now.wall_ms;
+    } else if (failed) {
+        news->failing_ms = now.wall_ms - lane->failing_since;
+        news->failed_too_long =
+            policy->disable_after_ms && news->failing_ms >= policy->disable_after_ms;
+    }
+}
+
 struct lane_news lane_learn(struct lane *lane, const struct lane_policy *policy,
                             const struct outcome *outcome, int64_t sent_at, int64_t hold_max_ms,
                             struct now now, struct random *random) {
     lane_learn_pace(lane, policy, outcome, sent_at, now);
     struct lane_news news = lane_learn_health(lane, policy, outcome, now, random);
+    lane_learn_streak(lane, policy, outcome, now, &news);
     if (outcome->verdict == VERDICT_THROTTLED && outcome->retry_after_ms > 0) {
         int64_t hold_ms =
             outcome->retry_after_ms < hold_max_ms ? outcome->retry_after_ms : hold_max_ms;

@@ -178,6 +178,9 @@ static void scheduler_replace_endpoint(struct scheduler *scheduler, struct lane 
     lane->endpoint = endpoint;
     if (moved)
         lanes_change_origin(&scheduler->lanes, lane);
+    /* Else what is known here may be newer than what was read. */
+    if (moved || lane->paused)
+        lane->failing_since = endpoint->failing_since;
 }
 
 void scheduler_endpoint(struct scheduler *scheduler, struct endpoint *endpoint, int64_t next_due,
@@ -359,10 +362,12 @@ struct completion scheduler_completed(struct scheduler *scheduler, struct delive
                        scheduler->policy.retry.retry_after_max_ms, now, &scheduler->random);
     if (outcome->verdict != VERDICT_DELIVERED)
         completion.decision = scheduler_decide(scheduler, delivery, outcome, now);
-    if (outcome->verdict == VERDICT_GONE && lane->endpoint->name && same_target)
-        completion.disable_endpoint = lane->paused = true;
-    else if (lane->endpoint->ordered && outcome->verdict != VERDICT_DELIVERED &&
-             completion.decision.fate == RETRY_AGAIN)
+    bool gone = outcome->verdict == VERDICT_GONE && lane->endpoint->name && same_target;
+    bool again = outcome->verdict != VERDICT_DELIVERED && completion.decision.fate == RETRY_AGAIN;
+    completion.disable_endpoint = gone || completion.news.failed_too_long;
+    lane->paused = lane->paused || completion.disable_endpoint;
+    /* Of one that is gone the row keeps its place anyway. */
+    if (lane->endpoint->ordered && again && !gone)
         scheduler_hold_order(scheduler, delivery, &completion.decision, now);
 
     scheduler_eval(scheduler, lane, now);

@@ -1,6 +1,7 @@
 #include "outhook/service/dispatcher.h"
 
 #include "outhook/base/clock.h"
+#include "outhook/base/duration.h"
 #include "outhook/base/memory.h"
 #include "outhook/delivery/delivery.h"
 #include "outhook/delivery/endpoint.h"
@@ -27,6 +28,7 @@ enum {
     GATES_EVERY_MS = 1000, /* how often people are told what holds endpoints up */
     GATES_MAX = 500,       /* at most so many of them */
     IDLE_LANES_MAX = 4096, /* of bare URLs, at about 1 kB each */
+    HOUR_MS = 3600000,
 };
 
 struct dispatcher {
@@ -86,6 +88,7 @@ static struct scheduler_policy scheduler_policy(const struct config *config) {
             {.endpoint_max_in_flight = (int)config->endpoint_max_in_flight,
              /* An endpoint that falls silent with all its slots taken leaves as many to others. */
              .share_max = (int)(config->max_in_flight + 1) / 2,
+             .disable_after_ms = config->disable_after,
              .breaker = {.failures = (int)config->breaker_failures,
                          .open_ms = config->breaker_open,
                          .open_max_ms = config->breaker_open_max}},
@@ -172,7 +175,14 @@ static enum write_fate completion_fate(const struct outcome *outcome,
 static void dispatcher_log_news(const struct endpoint *endpoint,
                                 const struct completion *completion) {
     const struct log_field fields[] = {{"ENDPOINT", endpoint_label(endpoint)}};
-    if (completion->disable_endpoint)
+    char text[DURATION_TEXT_BYTES];
+    if (completion->news.failed_too_long)
+        log_fields(LEVEL_WARNING, fields, 1,
+                   "endpoint %s has failed for %s without one success and is disabled; its "
+                   "deliveries wait until it is enabled again",
+                   endpoint_label(endpoint),
+                   duration_format(completion->news.failing_ms / HOUR_MS * HOUR_MS, text));
+    else if (completion->disable_endpoint)
         log_fields(LEVEL_WARNING, fields, 1,
                    "endpoint %s answered 410 Gone and is disabled; its deliveries wait until it is "
                    "enabled again",
@@ -220,6 +230,8 @@ static void dispatcher_complete(struct dispatcher *dispatcher, struct http_call 
         .finished_at = now.wall_ms,
         .attempted = true,
         .disable_endpoint = completion.disable_endpoint,
+        .failing_began = completion.news.failing_began,
+        .failing_ended = completion.news.failing_ended,
         .outcome = call->outcome,
     };
     call->outcome = (struct outcome){0}; /* it has moved */

@@ -195,7 +195,8 @@ const char *endpoint_record_label(const struct endpoint_record *record) {
     "(SELECT " what " FROM deliveries AS d WHERE d.status = 'failed' AND d.endpoint_id = e.id "    \
     "ORDER BY d.finished_at DESC LIMIT 1)"
 #define HEALTH_SELECT                                                                              \
-    "SELECT e.id, e.name, e.url, e.disabled_reason, e.enabled, e.disabled_at, w.pending, "         \
+    "SELECT e.id, e.name, e.url, e.disabled_reason, e.enabled, e.disabled_at, e.failing_since, "   \
+    "w.pending, "                                                                                  \
     "(SELECT created_at FROM deliveries WHERE id = w.oldest_id), good.at, "                        \
     "coalesce(bad.at, " HEALTH_FAILED("finished_at") "), "                                         \
                                                      "coalesce(bad.error, " HEALTH_FAILED(         \
@@ -221,11 +222,12 @@ static void health_add(struct endpoint_health_list *list, sqlite3_stmt *row) {
         .disabled_reason = database_text(row, 3),
         .enabled = sqlite3_column_int(row, 4),
         .disabled_at = sqlite3_column_int64(row, 5),
-        .pending = sqlite3_column_int64(row, 6),
-        .oldest_pending_at = sqlite3_column_int64(row, 7),
-        .success_at = sqlite3_column_int64(row, 8),
-        .failure_at = sqlite3_column_int64(row, 9),
-        .failure = database_text(row, 10),
+        .failing_since = sqlite3_column_int64(row, 6),
+        .pending = sqlite3_column_int64(row, 7),
+        .oldest_pending_at = sqlite3_column_int64(row, 8),
+        .success_at = sqlite3_column_int64(row, 9),
+        .failure_at = sqlite3_column_int64(row, 10),
+        .failure = database_text(row, 11),
     };
 }
 

@@ -28,7 +28,10 @@ static const char sql_attempt[] =
     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 static const char sql_pending[] = "UPDATE queue_depth SET pending = pending - ?1";
 static const char sql_disable[] = "UPDATE endpoints SET enabled = 0, disabled_at = ?2,"
-                                  " disabled_reason = ?3 WHERE id = ?1 AND enabled = 1";
+                                  " disabled_reason = coalesce(?3, 'no success since '"
+                                  " || datetime(failing_since / 1000, 'unixepoch') || ' UTC')"
+                                  " WHERE id = ?1 AND enabled = 1";
+static const char sql_failing[] = "UPDATE endpoints SET failing_since = ?2 WHERE id = ?1";
 static const char sql_gate[] =
     "INSERT OR REPLACE INTO endpoint_gates (endpoint_id, gate, until_at, in_flight, max_in_flight,"
     " changed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -44,7 +47,7 @@ int writer_open(struct writer *writer, struct database *database, struct error *
         {&writer->expire, sql_expire},   {&writer->cancelled, sql_cancelled},
         {&writer->attempt, sql_attempt}, {&writer->pending, sql_pending},
         {&writer->disable, sql_disable}, {&writer->gate, sql_gate},
-        {&writer->no_gate, sql_no_gate},
+        {&writer->no_gate, sql_no_gate}, {&writer->failing, sql_failing},
     };
     int r = 0;
     for (size_t i = 0; !r && i < sizeof all / sizeof *all; i++)
@@ -53,9 +56,9 @@ int writer_open(struct writer *writer, struct database *database, struct error *
 }
 
 void writer_close(struct writer *writer) {
-    sqlite3_stmt *const all[] = {writer->again,   writer->finish,  writer->expire,
-                                 writer->attempt, writer->pending, writer->cancelled,
-                                 writer->disable, writer->gate,    writer->no_gate};
+    sqlite3_stmt *const all[] = {
+        writer->again,     writer->finish,  writer->expire, writer->attempt, writer->pending,
+        writer->cancelled, writer->disable, writer->gate,   writer->no_gate, writer->failing};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         sqlite3_finalize(all[i]);
     *writer = (struct writer){0};
@@ -150,8 +153,17 @@ static int writer_disable(struct writer *writer, const struct write *write, stru
     int ignored = 0;
     sqlite3_bind_int64(writer->disable, 1, write->endpoint_id);
     sqlite3_bind_int64(writer->disable, 2, write->outcome.started_at);
-    database_bind_text(writer->disable, 3, "it answered 410 Gone");
+    if (write->outcome.verdict == VERDICT_GONE)
+        database_bind_text(writer->disable, 3, "it answered 410 Gone");
     return writer_step(writer, writer->disable, &ignored, error);
+}
+
+static int writer_failing(struct writer *writer, const struct write *write, struct error *error) {
+    int ignored = 0;
+    sqlite3_bind_int64(writer->failing, 1, write->endpoint_id);
+    if (write->failing_began)
+        sqlite3_bind_int64(writer->failing, 2, write->finished_at);
+    return writer_step(writer, writer->failing, &ignored, error);
 }
 
 static int writer_write(struct writer *writer, struct write *write, struct error *error) {
@@ -163,6 +175,8 @@ static int writer_write(struct writer *writer, struct write *write, struct error
     int r = writer_update(writer, write, error);
     if (!r && write->number)
         r = writer_attempt(writer, write, error);
+    if (!r && (write->failing_began || write->failing_ended))
+        r = writer_failing(writer, write, error);
     if (!r && write->disable_endpoint)
         r = writer_disable(writer, write, error);
     return r;

@@ -141,7 +141,7 @@ def test_add_with_everything(db):
     row = columns(db)
     assert {**row, "created_at": 0, "headers": json.loads(row["headers"])} == {
         "id": 1, "name": "billing", "url": URL, "description": "Money", "enabled": 1, "disabled_reason": None,
-        "disabled_at": None, "signing": "stripe", "headers": {"X-A": "b", "X-C": "d: e"}, "timeout_ms": 20000,
+        "disabled_at": None, "failing_since": None, "signing": "stripe", "headers": {"X-A": "b", "X-C": "d: e"}, "timeout_ms": 20000,
         "connect_timeout_ms": 250, "max_attempts": 4, "retry_schedule": "1s 1m", "max_in_flight": 3, "rate_limit": 0.5,
         "rate_burst": 7, "ordered": 1, "tls_ca_file": "/a", "tls_cert_file": "/b", "tls_key_file": "/c",
         "tls_insecure": 1, "created_at": 0}
@@ -231,7 +231,7 @@ def test_show_tells_settings_and_defaults(db, endpoint, tmp_path):
     assert (lines["subscriptions"], lines["secrets"], lines["last_error"]) == ("a.*, b.*", "1", "none")
     one = shown(db, "billing")
     assert one["timeout_ms"] == 90000 and one["max_attempts"] is None and one["ordered"] is False
-    assert one["subscriptions"] == ["a.*", "b.*"] and list(one["secrets"][0]) == ["created_at", "expires_at"]
+    assert one["subscriptions"] == ["a.*", "b.*"] and list(one["secrets"][0]) == ["sealed", "created_at", "expires_at"]
     config.write_text("max_attempts = many\n")
     assert "the configured default" in endpoint("show", "billing", "--config", config)
 

@@ -137,8 +137,12 @@ static void assert_number(const struct row *row, int64_t value, bool valid) {
     struct config config;
     struct error error;
     char override[100];
-    snprintf(override, sizeof override, "%s=%lld%s", row->name, (long long)value,
-             row->type == DURATION ? "ms" : "");
+    bool in_seconds = row->type == DURATION && value > 999999999; /* the longest number */
+    snprintf(override, sizeof override, "%s=%lld%s", row->name,
+             (long long)(in_seconds ? (value + 999) / 1000 : value),
+             row->type != DURATION ? ""
+             : in_seconds          ? "s"
+                                   : "ms");
     int r = load_override(&config, true, override, &error);
     if (r != (valid ? 0 : ERROR_USAGE))
         fail_msg("%s: %d, %s", override, r, error.text);

@@ -362,6 +362,82 @@ static void only_a_throttling_answer_may_ask_for_quiet(void **state) {
     lane_free(lane);
 }
 
+/* ---- a streak of failures -------------------------------------------------------------------- */
+
+enum { DAY = 24 * 3600 * 1000 };
+
+static struct lane_news learn_streak(struct lane *lane, enum verdict verdict, int64_t now_ms,
+                                     int64_t disable_after_ms) {
+    static struct random random = {3};
+    struct lane_policy patient = policy;
+    struct outcome outcome = {.verdict = verdict, .retry_after_ms = -1};
+    patient.disable_after_ms = disable_after_ms;
+    return lane_learn(lane, &patient, &outcome, start.mono_ms + now_ms, HOLD_MAX_MS, after(now_ms),
+                      &random);
+}
+
+static struct lane *named_lane(void) {
+    struct lane *lane = lane_of(1);
+    lane->endpoint->name = memory_copy_string("billing");
+    return lane;
+}
+
+static void failures_without_a_success_are_too_long_at_last(void **state) {
+    (void)state;
+    static const enum verdict failures[] = {VERDICT_FAILED,      VERDICT_TIMEOUT,
+                                            VERDICT_UNREACHABLE, VERDICT_REJECTED,
+                                            VERDICT_THROTTLED,   VERDICT_BLOCKED};
+    for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
+        struct lane *lane = named_lane();
+        struct lane_news news = learn_streak(lane, failures[i], 10, DAY);
+        assert_true(news.failing_began && !news.failed_too_long);
+        assert_int_equal(lane->failing_since, start.wall_ms + 10);
+        news = learn_streak(lane, failures[i], 10 + DAY - 1, DAY);
+        assert_true(!news.failing_began && !news.failed_too_long);
+        news = learn_streak(lane, failures[i], 10 + DAY, DAY);
+        assert_true(news.failed_too_long);
+        assert_int_equal(news.failing_ms, DAY);
+        lane_free(lane);
+    }
+}
+
+static void a_success_begins_anew(void **state) {
+    (void)state;
+    struct lane *lane = named_lane();
+    assert_false(learn_streak(lane, VERDICT_DELIVERED, 5, DAY).failing_ended); /* there was none */
+    learn_streak(lane, VERDICT_FAILED, 10, DAY);
+    assert_true(learn_streak(lane, VERDICT_DELIVERED, DAY, DAY).failing_ended);
+    assert_int_equal(lane->failing_since, 0);
+    assert_true(learn_streak(lane, VERDICT_FAILED, DAY + 5, DAY).failing_began);
+    assert_false(learn_streak(lane, VERDICT_FAILED, 2 * DAY, DAY).failed_too_long);
+    lane_free(lane);
+}
+
+static void what_begins_no_streak(void **state) {
+    (void)state;
+    struct lane *lane = named_lane(), *bare = lane_of(2);
+    assert_false(learn_streak(lane, VERDICT_INVALID, 0, DAY).failing_began); /* our row's fault */
+    assert_false(learn_streak(lane, VERDICT_ABORTED, 0, DAY).failing_began);
+    assert_false(learn_streak(bare, VERDICT_FAILED, 0, DAY).failing_began);
+    assert_false(learn_streak(bare, VERDICT_FAILED, 2 * DAY, DAY).failed_too_long);
+    learn_streak(lane, VERDICT_FAILED, 0, 0);
+    assert_false(learn_streak(lane, VERDICT_FAILED, 1000 * (int64_t)DAY, 0).failed_too_long);
+    lane_free(lane);
+    lane_free(bare);
+}
+
+/* What was read from the row at a start counts on. */
+static void a_streak_goes_on_over_a_restart(void **state) {
+    (void)state;
+    struct endpoint *endpoint = endpoint_new();
+    endpoint->name = memory_copy_string("billing");
+    endpoint->url = memory_copy_string("https://example.com/");
+    endpoint->failing_since = start.wall_ms - DAY;
+    struct lane *lane = lane_new(endpoint);
+    assert_true(learn_streak(lane, VERDICT_FAILED, 0, DAY).failed_too_long);
+    lane_free(lane);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names),
@@ -385,6 +461,10 @@ int main(void) {
         cmocka_unit_test(rejections_never_open_it),
         cmocka_unit_test(retry_after_holds_the_lane),
         cmocka_unit_test(only_a_throttling_answer_may_ask_for_quiet),
+        cmocka_unit_test(failures_without_a_success_are_too_long_at_last),
+        cmocka_unit_test(a_success_begins_anew),
+        cmocka_unit_test(what_begins_no_streak),
+        cmocka_unit_test(a_streak_goes_on_over_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -149,6 +149,35 @@ static void a_rate_limit_is_kept(void **state) {
     model_free(model);
 }
 
+/* Its breaker lets a call through now and then, so it is noticed in time; and a person gives it as
+ * much time anew. */
+static void failing_for_too_long_pauses_until_it_is_enabled_again(void **state) {
+    (void)state;
+    struct model *model = model_new(1, 10);
+    struct site *site = model_add_site(model);
+    model->policy.lane.disable_after_ms = 24 * HOUR;
+    model->policy.retry.max_attempts = 1000;
+    scheduler_set_policy(&model->scheduler, &model->policy);
+    site->verdict = VERDICT_FAILED;
+    model_insert_many(model, site, 5);
+    model_go(model, 23 * HOUR);
+    assert_true(site->enabled);
+    model_go(model, 2 * HOUR);
+    assert_false(site->enabled);
+    assert_int_equal(site_count(model, site, ROW_PENDING), 5);
+    int sent = site->sent;
+    model_go(model, 100 * HOUR);
+    assert_int_equal(site->sent, sent);
+
+    site->enabled = site->changed = true;
+    model_go(model, 23 * HOUR);
+    assert_true(site->enabled && site->sent > sent);
+    site->verdict = VERDICT_DELIVERED;
+    model_go(model, HOUR);
+    assert_all(model, site, ROW_DELIVERED);
+    model_free(model);
+}
+
 /* ---- order ----------------------------------------------------------------------------------- */
 
 /* No row is sent before all that stand before it have ended. */
@@ -515,6 +544,7 @@ int main(void) {
         cmocka_unit_test(an_open_breaker_burns_no_attempts),
         cmocka_unit_test(a_burst_of_failures_cuts_once),
         cmocka_unit_test(a_rate_limit_is_kept),
+        cmocka_unit_test(failing_for_too_long_pauses_until_it_is_enabled_again),
         cmocka_unit_test(an_ordered_endpoint_keeps_its_order_under_failures),
         cmocka_unit_test(an_ordered_endpoint_keeps_its_order_when_it_was_gone),
         cmocka_unit_test(an_ordered_endpoint_keeps_its_order_over_edits),

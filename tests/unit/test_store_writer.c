@@ -70,8 +70,9 @@ static void rows_are_found_by_their_ids(void **state) {
                 "attempts + 1, last_status_code = ?3, last_error = ?4,"
                 " last_duration_ms = ?5 WHERE id = ?1 RETURNING",
                 by_id);
-    assert_plan(handle, "UPDATE endpoints",
-                "SEARCH endpoints USING INTEGER PRIMARY KEY (rowid=?)\n");
+    static const char endpoint_by_id[] = "SEARCH endpoints USING INTEGER PRIMARY KEY (rowid=?)\n";
+    assert_plan(handle, "UPDATE endpoints SET enabled = 0", endpoint_by_id);
+    assert_plan(handle, "UPDATE endpoints SET failing_since = ?2", endpoint_by_id);
     world_end(world);
 }
 
@@ -224,6 +225,26 @@ static void gone_disables_the_endpoint(void **state) {
     world_end(world);
 }
 
+static void the_begin_and_the_end_of_failures(void **state) {
+    (void)state;
+    struct world *world = world_with_writer(3);
+    struct write write = called(1, WRITE_AGAIN, VERDICT_FAILED, 500);
+    write.failing_began = true;
+    write.finished_at = 1740000000123;
+    assert_commits(&write, 1);
+    assert_int_equal(number(world->people, "SELECT failing_since FROM endpoints"), 1740000000123);
+    write = called(2, WRITE_AGAIN, VERDICT_FAILED, 500);
+    write.disable_endpoint = true;
+    assert_commits(&write, 1);
+    assert_text(world->people, "SELECT disabled_reason FROM endpoints",
+                "no success since 2025-02-19 21:20:00 UTC");
+    write = called(3, WRITE_DELIVERED, VERDICT_DELIVERED, 200);
+    write.failing_ended = true;
+    assert_commits(&write, 1);
+    assert_int_equal(number(world->people, "SELECT failing_since IS NULL FROM endpoints"), 1);
+    world_end(world);
+}
+
 /* ---- failures -------------------------------------------------------------------------------- */
 
 static void a_lock_of_others_leaves_nothing(void **state) {
@@ -314,6 +335,7 @@ int main(void) {
         cmocka_unit_test(cancelled_meanwhile),
         cmocka_unit_test(a_row_that_is_gone),
         cmocka_unit_test(gone_disables_the_endpoint),
+        cmocka_unit_test(the_begin_and_the_end_of_failures),
         cmocka_unit_test(a_lock_of_others_leaves_nothing),
         cmocka_unit_test(a_failure_in_the_middle_leaves_nothing),
         cmocka_unit_test(a_full_disk_leaves_nothing),

@@ -28,8 +28,9 @@ struct endpoint {
     enum signing signing;
     struct endpoint_secret *secrets; /* newest first */
     int secret_count;
-    char *locked;       /* why one of its secrets can't be opened: nothing is sent; NULL: all can */
-    char *header_lines; /* "Name: value\n" …; NULL when there are none */
+    char *locked; /* why one of its secrets can't be opened: nothing is sent; NULL: all can */
+    int64_t failing_since; /* wall ms: when its failures began without a success since; 0: none */
+    char *header_lines;    /* "Name: value\n" …; NULL when there are none */
 
     /* 0 or NULL: the configured default. */
     int64_t timeout_ms, connect_timeout_ms;

@@ -99,6 +99,7 @@ struct lane {
     struct rate rate;
     struct concurrency concurrency;
     struct breaker breaker;
+    int64_t failing_since; /* wall ms of the first failure since the last success; 0: none */
 
     /* For people: what they were told holds it up, what was seen at the last look, and whether it
      * has moved since (then it is among those to look at). */
@@ -112,11 +113,15 @@ struct lane_policy {
     int endpoint_max_in_flight;
     int share_max; /* of all slots, that one endpoint may have whatever its own limit; 0: all */
     struct breaker_policy breaker;
+    int64_t disable_after_ms; /* of failures without one success; 0: never */
 };
 
 /* What the lane learned from a call's end, for the log. */
 struct lane_news {
     bool breaker_opened, breaker_closed;
+    bool failing_began, failing_ended; /* failing_since has changed, which is worth writing down */
+    bool failed_too_long;              /* for disable_after_ms: it is to be disabled */
+    int64_t failing_ms;
 };
 
 /* A new lane for a snapshot, whose reference it takes over. */

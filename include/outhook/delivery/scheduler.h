@@ -59,7 +59,7 @@ struct scheduler_policy {
 /* What follows from a call's end. */
 struct completion {
     struct retry_decision decision; /* meaningless after VERDICT_DELIVERED */
-    bool disable_endpoint;          /* 410 from an endpoint with a name */
+    bool disable_endpoint;          /* one with a name: 410, or failures for too long */
     struct lane_news news;
     struct origin_news origin;
 };

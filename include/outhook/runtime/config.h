@@ -59,6 +59,8 @@
     X(breaker_open, DURATION, "30s", 1, 86400000, NULL, AT_RELOAD,                                 \
       "That while; it doubles each time the next call fails as well.")                             \
     X(breaker_open_max, DURATION, "30m", 1, 86400000, NULL, AT_RELOAD, "The longest such while.")  \
+    X(disable_after, DURATION, "5d", 0, 31536000000, NULL, AT_RELOAD,                              \
+      "How long an endpoint may fail without one success before it is disabled; 0s: never.")       \
     X(max_response_bytes, BYTES, "64K", 0, 1073741824, NULL, AT_RELOAD,                            \
       "Bytes of an answer's body that are read before the call is cut off.")                       \
     X(keep_response_bytes, BYTES, "4K", 0, 1048576, NULL, AT_RELOAD,                               \

@@ -84,6 +84,7 @@ struct endpoint_health {
     char *name, *url, *disabled_reason;
     bool enabled;
     int64_t disabled_at;
+    int64_t failing_since; /* the first failed call after which none has succeeded; 0: none */
     int64_t pending, oldest_pending_at; /* when the oldest of these was created */
     int64_t success_at;                 /* when the last successful attempt ended */
     int64_t failure_at;                 /* when the last other one did, or a delivery failed */

@@ -29,7 +29,9 @@ struct write {
     int64_t retry_at;       /* that, where due_at keeps the row's place in line; else 0 */
     int64_t finished_at;    /* wall ms of the end; the others */
     bool attempted;         /* there was a call: `outcome` tells of it */
-    bool disable_endpoint;  /* it is gone: disable it, too */
+    bool disable_endpoint;  /* it is gone, or has failed for too long: disable it, too */
+    bool failing_began;     /* at finished_at its failures began */
+    bool failing_ended;     /* or ended */
     struct outcome outcome; /* owned */
 
     /* What the transaction found. */
@@ -40,7 +42,7 @@ struct write {
 struct writer {
     struct database *database;
     struct sqlite3_stmt *again, *finish, *cancelled, *expire, *attempt, *pending, *disable, *gate,
-        *no_gate;
+        *no_gate, *failing;
 };
 
 int writer_open(struct writer *writer, struct database *database, struct error *error) must_check;
