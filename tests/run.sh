@@ -29,7 +29,9 @@ jobs=$(nproc)
 
 # shellcheck disable=SC2154,SC2086 # a list of words, from packages.sh
 packages_install "$directory/apt.log" $packages_to_build \
-    clang openssl procps python3 python3-pytest python3-pytest-xdist shellcheck || exit 1
+    clang faketime openssl procps python3 python3-pytest python3-pytest-xdist shellcheck || exit 1
+# With these, the libraries of receivers verify what is sent to them. They may come from elsewhere.
+command -v npm >/dev/null || packages_install "$directory/apt.log" nodejs npm || exit 1
 
 # Debian's own, which the packages above belong to, unless another one comes first and has pytest, too.
 python=

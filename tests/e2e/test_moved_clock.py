@@ -1,0 +1,132 @@
+"""What waits for hours and days, by moving the daemon's clock instead of waiting: deliver_at, expires_at, a secret's
+grace, an endpoint that fails for days. libfaketime (Debian's package faketime) reads the time that it shows to the
+daemon from a file; monotonic time goes on as it is. A sanitizer's runtime wants to be loaded first, so these tests
+are for builds without one."""
+
+import glob
+import subprocess
+import time
+
+import pytest
+
+from command import succeed
+from daemon import BUILD
+from database import add_endpoint, delivery, enqueue, query, value, wait_attempts, wait_status
+from test_headers import standard_signature
+from waiting import stays, wait_until
+
+HOUR = 3600
+DAY = 24 * HOUR
+
+
+def library():
+    found = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+    if not found:
+        pytest.skip("libfaketime is not installed")
+    programs = subprocess.run(["ldd", BUILD / "outhookd"], capture_output=True, text=True).stdout
+    if "libasan" in programs or "libtsan" in programs:
+        pytest.skip("a build with a sanitizer")
+    return found[0]
+
+
+class Clock:
+    """The daemon's wall clock, so many seconds ahead of ours."""
+
+    def __init__(self, path):
+        self.path = path
+        self.set(0)
+
+    def set(self, seconds):
+        self.path.write_text(f"{'+' if seconds >= 0 else '-'}{abs(seconds)}\n")
+
+    def prefix(self):
+        return ["env", f"LD_PRELOAD={library()}", f"FAKETIME_TIMESTAMP_FILE={self.path}", "FAKETIME_NO_CACHE=1",
+                "FAKETIME_DONT_FAKE_MONOTONIC=1", "DONT_FAKE_MONOTONIC=1"]
+
+
+@pytest.fixture
+def clock(tmp_path):
+    return Clock(tmp_path / "clock")
+
+
+@pytest.fixture
+def moved(daemon, clock):
+    """Starts a daemon whose clock can be moved."""
+    return lambda **settings: daemon(prefix=clock.prefix(), **settings)
+
+
+def now_ms():
+    return int(time.time() * 1000)
+
+
+def test_deliver_at_comes(db, moved, clock, receiver):
+    one = moved()
+    enqueue(db, "later", url=receiver.url(), deliver_at=now_ms() + 10 * HOUR * 1000)
+    enqueue(db, "tomorrow", url=receiver.url("/tomorrow"), deliver_at=now_ms() + DAY * 1000)
+    assert stays(lambda: not receiver.got(), 0.3)
+    clock.set(10 * HOUR + 1)
+    receiver.wait(1, path="/hook")
+    one.wait_for_line("the system's clock was set by")
+    assert not receiver.got("/tomorrow")
+    clock.set(DAY + 1)
+    receiver.wait(1, path="/tomorrow")
+
+
+def test_expires_at_comes_between_two_attempts(db, moved, clock, receiver):
+    receiver.on("/hook", 500)
+    add_endpoint(db, "a", receiver.url(), retry_schedule="20m 20m 20m 5h")
+    moved(retry_jitter=0)
+    enqueue(db, endpoint="a", expires_at=now_ms() + 3 * HOUR * 1000)
+    wait_attempts(db, 1)
+    clock.set(HOUR // 2)
+    wait_attempts(db, 2)
+    assert delivery(db)["status"] == "pending"
+    clock.set(4 * HOUR)
+    assert wait_status(db, "expired")["attempts"] == 2
+    assert len(receiver.got()) == 2, "what has expired is not sent any more"
+
+
+def test_a_clock_that_goes_back_loses_nothing(db, moved, clock, receiver):
+    clock.set(DAY)
+    receiver.on("/hook", [500, 200])
+    add_endpoint(db, "a", receiver.url(), retry_schedule="1s")
+    moved()
+    enqueue(db, endpoint="a")
+    wait_attempts(db, 1)  # due a day from now, by the clock to come
+    clock.set(0)
+    assert stays(lambda: len(receiver.got()) == 1, 0.3)
+    enqueue(db, url=receiver.url("/other"))
+    receiver.wait(1, path="/other")
+    clock.set(DAY + 60)
+    wait_status(db, "delivered")
+
+
+def test_a_secret_signs_until_its_grace_is_over(db, moved, clock, receiver):
+    add_endpoint(db, "a", receiver.url())
+    moved()
+    first = value(db, "SELECT secret FROM endpoint_secrets")
+    succeed("endpoint", "rotate-secret", "a", "--grace", "24h", "--database", db)
+    second = value(db, "SELECT secret FROM endpoint_secrets ORDER BY id DESC LIMIT 1")
+    enqueue(db, "{}", endpoint="a")
+    (request,) = receiver.wait(1)
+    assert request.header("webhook-signature").split() == [standard_signature(second, request),
+                                                           standard_signature(first, request)]
+    clock.set(DAY + 60)
+    enqueue(db, "{}", endpoint="a")
+    request = receiver.wait(2)[-1]
+    assert request.header("webhook-signature").split() == [standard_signature(second, request)]
+    assert abs(int(request.header("webhook-timestamp")) - time.time() - DAY) < 120
+
+
+def test_an_endpoint_that_fails_for_days_is_disabled(db, moved, clock, receiver):
+    receiver.on("/hook", 500)
+    add_endpoint(db, "a", receiver.url(), retry_schedule="1h", max_attempts=1000)
+    one = moved(retry_jitter=0, breaker_failures=1000)
+    enqueue(db, endpoint="a")
+    wait_attempts(db, 1)
+    clock.set(4 * DAY)
+    wait_attempts(db, 2)
+    assert query(db, "SELECT enabled FROM endpoints") == [{"enabled": 1}]
+    clock.set(5 * DAY + HOUR)
+    one.wait_for_line("endpoint a has failed for", "is disabled")
+    wait_until(lambda: query(db, "SELECT enabled FROM endpoints") == [{"enabled": 0}])
