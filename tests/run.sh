@@ -27,9 +27,19 @@ passed=0
 failed=0
 jobs=$(nproc)
 
-# shellcheck disable=SC2154,SC2086 # a list of words, from packages.sh
-packages_install "$directory/apt.log" $packages_to_build \
-    clang faketime openssl procps python3 python3-pytest python3-pytest-xdist shellcheck || exit 1
+packages_to_test="
+    clang
+    faketime
+    openssl
+    procps
+    python3
+    python3-pytest
+    python3-pytest-xdist
+    shellcheck
+    zsh
+"
+# shellcheck disable=SC2154,SC2086 # lists of words
+packages_install "$directory/apt.log" $packages_to_build $packages_to_test || exit 1
 # With these, the libraries of receivers verify what is sent to them. They may come from elsewhere.
 command -v npm >/dev/null || packages_install "$directory/apt.log" nodejs npm || exit 1
 

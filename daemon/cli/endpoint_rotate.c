@@ -93,7 +93,7 @@ static int rotate_run(const struct command *command, const void *settings, struc
 const struct verb verb_endpoint_rotate_secret = {
     .within = "endpoint",
     .name = "rotate-secret",
-    .operands = "NAME",
+    .operands = "ENDPOINT",
     .summary = "give an endpoint a new secret, and print it",
     .description =
         "For the time of --grace, standard and stripe endpoints get the signatures of the\n"

@@ -133,7 +133,7 @@ static int set_run(const struct command *command, const void *settings, struct e
 const struct verb verb_endpoint_set = {
     .within = "endpoint",
     .name = "set",
-    .operands = "NAME [SETTING=VALUE …]",
+    .operands = "ENDPOINT [SETTING=VALUE …]",
     .summary = "change an endpoint's settings and subscriptions",
     .description = "A setting may be written as an option or as SETTING=VALUE: --rate-limit 10 or\n"
                    "rate_limit=10. An empty value goes back to the configured default.\n"

@@ -339,7 +339,7 @@ static int show_run(const struct command *command, const void *settings, struct 
 const struct verb verb_endpoint_show = {
     .within = "endpoint",
     .name = "show",
-    .operands = "NAME",
+    .operands = "ENDPOINT",
     .summary = "show an endpoint's settings, subscriptions, and how it fares",
     .description = "What it doesn't set itself is shown as the configuration file has it.",
     .options = show_options,

@@ -164,7 +164,7 @@ static int remove_run(const struct command *command, const void *settings, struc
 const struct verb verb_endpoint_enable = {
     .within = "endpoint",
     .name = "enable",
-    .operands = "NAME",
+    .operands = "ENDPOINT",
     .summary = "send to an endpoint again, what has waited first",
     .run = enable_run,
 };
@@ -172,7 +172,7 @@ const struct verb verb_endpoint_enable = {
 const struct verb verb_endpoint_disable = {
     .within = "endpoint",
     .name = "disable",
-    .operands = "NAME",
+    .operands = "ENDPOINT",
     .summary = "send nothing to an endpoint; what is enqueued waits",
     .options = disable_options,
     .settings_bytes = sizeof(struct enable_settings),
@@ -182,7 +182,7 @@ const struct verb verb_endpoint_disable = {
 const struct verb verb_endpoint_remove = {
     .within = "endpoint",
     .name = "remove",
-    .operands = "NAME",
+    .operands = "ENDPOINT",
     .summary = "remove an endpoint, its secrets and its subscriptions",
     .description = "What became of its deliveries stays in the database.",
     .options = remove_options,

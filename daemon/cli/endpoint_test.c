@@ -242,7 +242,7 @@ static int test_run(const struct command *command, const void *settings, struct 
 const struct verb verb_endpoint_test = {
     .within = "endpoint",
     .name = "test",
-    .operands = "NAME",
+    .operands = "ENDPOINT",
     .summary = "send a ping to an endpoint, and print what came of it",
     .description =
         "The running daemon sends it, signed and limited as any other webhook. Its type is\n"

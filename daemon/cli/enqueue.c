@@ -26,7 +26,7 @@ struct enqueue {
 #define FIELD(name) offsetof(struct enqueue, name)
 
 static const struct option_row enqueue_options[] = {
-    {"endpoint", "NAME", OPTION_TEXT, FIELD(endpoint), 0, 0, "Send it to this endpoint."},
+    {"endpoint", "ENDPOINT", OPTION_TEXT, FIELD(endpoint), 0, 0, "Send it to this endpoint."},
     {"type", "TYPE", OPTION_TEXT, FIELD(type), 0, 0,
      "Its event type. Without a URL or --endpoint it goes to every endpoint that subscribes to "
      "it."},

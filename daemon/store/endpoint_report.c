@@ -2,8 +2,8 @@
 
 #include "outhook/base/buffer.h"
 #include "outhook/base/memory.h"
-#include "outhook/base/name.h"
 #include "outhook/store/database.h"
+#include "outhook/store/endpoint_names.h"
 
 #include <inttypes.h>
 #include <sqlite3.h>
@@ -113,31 +113,6 @@ static int record_read_all(struct database *database, const char *name, bool wit
     return r;
 }
 
-static int record_refuse(struct database *database, const char *name, struct error *error) {
-    char *nearest = NULL;
-    sqlite3_stmt *statement;
-    int r = database_prepare(database, &statement,
-                             "SELECT name FROM endpoints WHERE name IS NOT NULL", error);
-    if (r)
-        return r;
-    while (sqlite3_step(statement) == SQLITE_ROW) {
-        const char *candidate = (const char *)sqlite3_column_text(statement, 0);
-        if (name_is_near(name, candidate) &&
-            (!nearest || name_distance(name, candidate) < name_distance(name, nearest))) {
-            free(nearest);
-            nearest = memory_copy_string(candidate);
-        }
-    }
-    sqlite3_finalize(statement);
-    r = nearest
-            ? error_set(error, ERROR_FAILED, "there is no endpoint %.200s; did you mean %s?", name,
-                        nearest)
-            : error_set(error, ERROR_FAILED,
-                        "there is no endpoint %.200s: outhook endpoint list shows them all", name);
-    free(nearest);
-    return r;
-}
-
 int endpoint_record_read(struct database *database, const char *name, bool with_secrets,
                          struct endpoint_record *record, struct error *error) {
     *record = (struct endpoint_record){0};
@@ -146,7 +121,7 @@ int endpoint_record_read(struct database *database, const char *name, bool with_
         return r;
     r = record_read_all(database, name, with_secrets, record, error);
     if (!r && !record->id)
-        r = record_refuse(database, name, error);
+        r = endpoint_name_refuse(database, name, error);
     sqlite3_exec(database->handle, "COMMIT", NULL, NULL, NULL);
     if (r)
         endpoint_record_free(record);

@@ -1,6 +1,7 @@
 #include "outhook/store/selection.h"
 
 #include "outhook/store/database.h"
+#include "outhook/store/endpoint_names.h"
 
 #include <inttypes.h>
 #include <sqlite3.h>
@@ -108,11 +109,7 @@ int selection_check(struct database *database, const struct selection *selection
     if (selection->endpoint) {
         int r = selection_exists(database, SELECTION_ENDPOINT, selection->endpoint, &exists, error);
         if (r || !exists)
-            return r ? r
-                     : error_set(
-                           error, ERROR_FAILED,
-                           "there is no endpoint %.200s: outhook endpoint list shows them all",
-                           selection->endpoint);
+            return r ? r : endpoint_name_refuse(database, selection->endpoint, error);
     }
     if (selection->webhook) {
         int r = selection_exists(database, SELECTION_WEBHOOK, selection->webhook, &exists, error);

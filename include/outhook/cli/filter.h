@@ -17,7 +17,7 @@ struct filter {
 /* The rows of an option table for the `struct filter` that is a verb's settings' member. */
 #define FILTER_OPTIONS(settings, member)                                                           \
     {"status",                                                                                     \
-     "STATUS",                                                                                     \
+     "STATUS,…",                                                                                   \
      OPTION_TEXTS,                                                                                 \
      offsetof(settings, member.statuses),                                                          \
      0,                                                                                            \
@@ -25,7 +25,7 @@ struct filter {
      "Only with this status: pending, delivered, failed, expired or cancelled; or several, "       \
      "parted by commas."},                                                                         \
         {"endpoint",                                                                               \
-         "NAME",                                                                                   \
+         "ENDPOINT",                                                                               \
          OPTION_TEXT,                                                                              \
          offsetof(settings, member.endpoint),                                                      \
          0,                                                                                        \

@@ -3,8 +3,9 @@
 
 /*
  * A verb of the operator's command: what `outhook migrate`, `outhook list` … are to main. A verb is
- * one file in daemon/cli/, and one row in the table of outhook.c, from which come dispatch and
- * help. A verb may have verbs of its own, such as `outhook endpoint add`.
+ * one file in daemon/cli/, and one row in the table of verb.c, from which come dispatch, the help,
+ * the manual page and the shell's completion. A verb may have verbs of its own, such as `outhook
+ * endpoint add`.
  */
 
 #include "outhook/base/error.h"
@@ -39,15 +40,27 @@ struct verb {
 };
 
 extern const struct verb verb_migrate, verb_enqueue, verb_list, verb_show, verb_replay, verb_cancel,
-    verb_status, verb_shape, verb_listen, verb_endpoint;
+    verb_status, verb_shape, verb_listen, verb_endpoint, verb_completion;
+
+/* What `outhook` is without a verb. All verbs hang from it, so that a walk over its `verbs`, and
+ * theirs, meets everything there is. */
+extern const struct verb verb_outhook;
+
+/* The options that every verb has besides its own. They go into a struct command. */
+extern const struct option_row verb_options[];
+
+/* One of a verb's own verbs by its name. When there is none, NULL, and `error` (may be NULL) says
+ * which one may have been meant. */
+const struct verb *verb_find(const struct verb *of, const char *name, struct error *error);
 
 /* Opens the database that the command line, the environment variable OUTHOOK_DATABASE, or the
  * configuration names: the first of these that does. */
 int command_open(const struct command *command, struct database *database, enum database_role role,
                  struct error *error) must_check;
 
-/* The keys that seal endpoint secrets: of `file` if it isn't NULL, else those that the configuration
- * names. None, and a sentence in *why, when they can't be read. Wiped with seal_keys_wipe(). */
+/* The keys that seal endpoint secrets: of `file` if it isn't NULL, else those that the
+ * configuration names. None, and a sentence in *why, when they can't be read. Wiped with
+ * seal_keys_wipe(). */
 void command_keys(const struct command *command, const char *file, struct seal_keys *keys,
                   struct error *why);
 
