@@ -1,6 +1,7 @@
 #include "outhook/http/call.h"
 
 #include "outhook/base/memory.h"
+#include "outhook/delivery/endpoint.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +29,19 @@ void http_policy_unref(struct http_policy *policy) {
     free(policy);
 }
 
+int64_t http_call_connect_timeout_ms(const struct http_call *call) {
+    return call->endpoint->connect_timeout_ms ? call->endpoint->connect_timeout_ms
+                                              : call->policy->connect_timeout_ms;
+}
+
+int64_t http_call_timeout_ms(const struct http_call *call) {
+    return call->endpoint->timeout_ms ? call->endpoint->timeout_ms : call->policy->timeout_ms;
+}
+
 void http_call_free(struct http_call *call) {
     outcome_free(&call->outcome);
+    target_free(&call->target);
+    free(call->addresses);
     http_policy_unref(call->policy);
     free(call);
 }

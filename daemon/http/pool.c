@@ -1,20 +1,26 @@
 #include "outhook/http/pool.h"
 
+#include "outhook/base/clock.h"
 #include "outhook/base/memory.h"
 #include "outhook/delivery/endpoint.h"
 #include "outhook/http/call.h"
+#include "outhook/http/lookup.h"
+#include "outhook/http/resolver.h"
 #include "outhook/http/worker.h"
 #include "outhook/runtime/channel.h"
 #include "outhook/runtime/log.h"
 
 #include <curl/curl.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
 enum {
-    DESCRIPTORS_SPARE = 100, /* for the database, the log, name lookups and the like */
-    CONNECTIONS_LEAST = 4,   /* a worker keeps at least so many */
+    DESCRIPTORS_SPARE = 100,    /* for the database, the log and the like */
+    DESCRIPTORS_PER_LOOKUP = 2, /* one for each family */
+    CONNECTIONS_LEAST = 4,      /* a worker keeps at least so many */
     UNEVEN_CALLS = 8, /* this many more than its share are not yet a reason to go elsewhere */
 };
 
@@ -25,6 +31,9 @@ struct pool_worker {
 };
 
 struct pool {
+    struct pool_settings settings;
+    struct resolver *resolver;
+    struct list ended; /* calls that no worker got */
     struct channel *done;
     int count, in_flight;
     struct pool_worker workers[];
@@ -32,13 +41,14 @@ struct pool {
 
 /* How many connections each worker may keep: twice the calls that there can be, as fewer than are
  * in use makes each call's end close one; and no more than the process may open. */
-static int pool_connections(int workers, int max_in_flight) {
+static int pool_connections(const struct pool_settings *settings) {
     struct rlimit limit;
-    int most = max_in_flight * 2;
+    int max_in_flight = settings->max_in_flight, most = max_in_flight * 2;
+    int spare = DESCRIPTORS_SPARE + DESCRIPTORS_PER_LOOKUP * settings->max_lookups;
     if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= INT_MAX)
         return most;
-    int share = ((int)limit.rlim_cur - DESCRIPTORS_SPARE) / workers;
-    if (share * workers < max_in_flight)
+    int share = ((int)limit.rlim_cur - spare) / settings->workers;
+    if (share * settings->workers < max_in_flight)
         log_line(LEVEL_WARNING,
                  "only %d files may be open at once, too few for max_in_flight %d: raise "
                  "LimitNOFILE= or ulimit -n, or lower max_in_flight",
@@ -47,16 +57,39 @@ static int pool_connections(int workers, int max_in_flight) {
     return share < most ? share : most;
 }
 
-struct pool *pool_new(struct task_group *group, int workers, int max_in_flight,
-                      void (*wake)(void *context), void *context) {
-    struct pool *pool = memory_new(1, sizeof *pool + (size_t)workers * sizeof(struct pool_worker));
+static void pool_wake(void *context) {
+    struct pool *pool = context;
+    pool->settings.wake(pool->settings.context);
+}
+
+static void pool_found(void *context, struct resolver_wait *wait, const char *addresses,
+                       const char *error);
+
+static struct resolver *pool_resolver(struct pool *pool) {
+    const struct resolver_settings settings = {
+        .max_lookups = pool->settings.max_lookups,
+        .cache_ms = pool->settings.lookup_cache_ms,
+        .look = lookup_by_system,
+        .answer = pool_found,
+        .wake = pool_wake,
+        .context = pool,
+    };
+    return resolver_new(&settings);
+}
+
+struct pool *pool_new(struct task_group *group, const struct pool_settings *settings) {
+    size_t count = (size_t)settings->workers;
+    struct pool *pool = memory_new(1, sizeof *pool + count * sizeof(struct pool_worker));
     if (curl_global_init(CURL_GLOBAL_DEFAULT))
         abort();
-    pool->done = channel_new((size_t)max_in_flight, wake, context);
-    pool->count = workers;
-    int connections = pool_connections(workers, max_in_flight);
-    for (int i = 0; i < workers; i++) {
-        struct worker *worker = worker_new(i + 1, max_in_flight, connections, pool->done);
+    pool->settings = *settings;
+    pool->resolver = pool_resolver(pool);
+    list_init(&pool->ended);
+    pool->done = channel_new((size_t)settings->max_in_flight, settings->wake, settings->context);
+    pool->count = settings->workers;
+    int connections = pool_connections(settings);
+    for (int i = 0; i < pool->count; i++) {
+        struct worker *worker = worker_new(i + 1, settings->max_in_flight, connections, pool->done);
         struct task_definition task = worker_task(worker);
         pool->workers[i].worker = worker;
         task_group_add(group, &task);
@@ -68,6 +101,7 @@ void pool_free(struct pool *pool) {
     struct http_call *call;
     if (!pool)
         return;
+    pool_stop_lookups(pool);
     while (pool_receive(pool, &call, 1))
         http_call_free(call);
     for (int i = 0; i < pool->count; i++)
@@ -88,16 +122,93 @@ static int pool_choose(const struct pool *pool, const struct http_call *call) {
                                                                                           : first;
 }
 
-void pool_send(struct pool *pool, struct http_call *call) {
+static void pool_send_to_worker(struct pool *pool, struct http_call *call) {
     call->worker = pool_choose(pool, call);
     pool->workers[call->worker].in_flight++;
     pool->in_flight++;
     worker_send(pool->workers[call->worker].worker, call);
 }
 
+/* ---- before a worker gets it ----------------------------------------------------------------- */
+
+/* The call ends here; the owner may be in the middle of something, so it is woken. */
+static void pool_end(struct pool *pool, struct http_call *call, enum verdict verdict, char *error) {
+    call->outcome.verdict = verdict;
+    call->outcome.error = error;
+    list_push(&pool->ended, &call->link);
+    pool->settings.wake(pool->settings.context);
+}
+
+static void pool_end_unresolved(struct pool *pool, struct http_call *call, const char *why) {
+    char *error;
+    call->outcome.duration_ms = call->waited_ms;
+    if (asprintf(&error, "can't connect: the lookup of %.100s failed after %" PRId64 " ms: %s",
+                 call->target.host, call->waited_ms, why) < 0)
+        abort();
+    pool_end(pool, call, VERDICT_UNREACHABLE, error);
+}
+
+/* As resolver_settings says. */
+static void pool_found(void *context, struct resolver_wait *wait, const char *addresses,
+                       const char *error) {
+    struct http_call *call = container_of(wait, struct http_call, wait);
+    call->waited_ms = clock_now().mono_ms - call->asked_at;
+    if (!addresses) {
+        pool_end_unresolved(context, call, error);
+        return;
+    }
+    call->addresses = memory_copy_string(addresses);
+    pool_send_to_worker(context, call);
+}
+
+static void pool_look_up(struct pool *pool, struct http_call *call) {
+    int64_t connect_ms = http_call_connect_timeout_ms(call), total_ms = http_call_timeout_ms(call);
+    call->asked_at = clock_now().mono_ms;
+    resolver_ask(pool->resolver, call->target.host, &call->wait,
+                 call->asked_at + (connect_ms < total_ms ? connect_ms : total_ms), call->asked_at);
+}
+
+void pool_send(struct pool *pool, struct http_call *call) {
+    struct error error = {0};
+    list_init(&call->link);
+    call->outcome.started_at = clock_now().wall_ms;
+    call->outcome.retry_after_ms = -1;
+    if (target_parse(call->endpoint->url, &call->target, &error))
+        pool_end(pool, call, VERDICT_INVALID, memory_copy_string(error.text));
+    else if (call->target.is_name)
+        pool_look_up(pool, call);
+    else
+        pool_send_to_worker(pool, call);
+}
+
+void pool_turn(struct pool *pool, int64_t now_mono_ms) {
+    resolver_turn(pool->resolver, now_mono_ms);
+}
+
+int64_t pool_wake_at(const struct pool *pool) {
+    return resolver_wake_at(pool->resolver);
+}
+
+void pool_stop_lookups(struct pool *pool) {
+    struct resolver_wait *wait;
+    while (pool->resolver && (wait = resolver_give_up(pool->resolver)))
+        pool_end(pool, container_of(wait, struct http_call, wait), VERDICT_ABORTED, NULL);
+    resolver_free(pool->resolver);
+    pool->resolver = NULL;
+}
+
+void pool_set_lookup_cache(struct pool *pool, int64_t cache_ms) {
+    resolver_set_cache(pool->resolver, cache_ms);
+}
+
+/* ---- after ----------------------------------------------------------------------------------- */
+
 int pool_receive(struct pool *pool, struct http_call **calls, int most) {
     int count = 0;
+    struct list *link;
     void *message;
+    while (count < most && (link = list_pop(&pool->ended)))
+        calls[count++] = container_of(link, struct http_call, link);
     while (count < most && channel_receive(pool->done, &message, 1)) {
         calls[count] = message;
         pool->workers[calls[count]->worker].in_flight--;

@@ -1,6 +1,5 @@
 #include "outhook/http/transfer.h"
 
-#include "outhook/base/clock.h"
 #include "outhook/base/memory.h"
 #include "outhook/delivery/delivery.h"
 #include "outhook/delivery/endpoint.h"
@@ -32,11 +31,10 @@ struct transfer *transfer_new(void) {
 static void transfer_clear(struct transfer *transfer) {
     curl_easy_reset(transfer->easy);
     curl_slist_free_all(transfer->headers);
-    curl_url_cleanup(transfer->url);
+    curl_slist_free_all(transfer->addresses);
     buffer_free(&transfer->response_headers);
     buffer_free(&transfer->response_body);
-    transfer->headers = NULL;
-    transfer->url = NULL;
+    transfer->headers = transfer->addresses = NULL;
     transfer->call = NULL;
     transfer->response_bytes = 0;
     transfer->response_cut = transfer->headers_ended = false;
@@ -122,6 +120,30 @@ static size_t transfer_take_body(char *bytes, size_t size, size_t count, void *c
 
 /* ---- the request ----------------------------------------------------------------------------- */
 
+/* libcurl is told the addresses beforehand, so that it has nothing to look up: that would be a
+ * thread for each call. The entry replaces the one of an earlier call to this host and port, and
+ * with its + it goes by itself when libcurl's own time (60 s) is over. */
+static void transfer_set_addresses(struct transfer *transfer) {
+    const struct http_call *call = transfer->call;
+    char *entry;
+    if (!call->addresses)
+        return;
+    if (asprintf(&entry, "+%s:%d:%s", call->target.host, call->target.port, call->addresses) < 0)
+        abort();
+    transfer->addresses = curl_slist_append(NULL, entry);
+    free(entry);
+    if (!transfer->addresses)
+        abort();
+    curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, transfer->addresses);
+}
+
+/* Called before libcurl resolves, also what is only written as a name: an address, localhost. */
+static int transfer_before_lookup(void *resolver_state, void *reserved, void *context) {
+    const struct transfer *transfer = context;
+    (void)resolver_state, (void)reserved;
+    return transfer->call->target.is_name; /* not 0: it must not */
+}
+
 /* What libcurl would do by default, for other programs' sake, and must not do here: proxies of the
  * environment, waiting for resolver threads, reading 144 certificates for each connection. */
 static void transfer_set_manners(struct transfer *transfer) {
@@ -144,6 +166,8 @@ static void transfer_set_callbacks(struct transfer *transfer) {
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, transfer_before_request);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, transfer_before_lookup);
+    curl_easy_setopt(easy, CURLOPT_RESOLVER_START_DATA, transfer);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, transfer_take_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, transfer_take_body);
@@ -167,14 +191,17 @@ static void transfer_set_tls(struct transfer *transfer) {
     }
 }
 
+/* What is left of a limit; never 0, which would stand for none. */
+static long transfer_left_ms(const struct http_call *call, int64_t limit_ms) {
+    return limit_ms > call->waited_ms ? (long)(limit_ms - call->waited_ms) : 1;
+}
+
 static void transfer_set_limits(struct transfer *transfer) {
-    const struct endpoint *endpoint = transfer->call->endpoint;
-    const struct http_policy *policy = transfer->call->policy;
-    int64_t timeout_ms = endpoint->timeout_ms ? endpoint->timeout_ms : policy->timeout_ms;
-    int64_t connect_ms =
-        endpoint->connect_timeout_ms ? endpoint->connect_timeout_ms : policy->connect_timeout_ms;
-    curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
-    curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
+    const struct http_call *call = transfer->call;
+    curl_easy_setopt(transfer->easy, CURLOPT_TIMEOUT_MS,
+                     transfer_left_ms(call, http_call_timeout_ms(call)));
+    curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     transfer_left_ms(call, http_call_connect_timeout_ms(call)));
 }
 
 static int transfer_set_request(struct transfer *transfer, struct error *error) {
@@ -192,25 +219,10 @@ static int transfer_set_request(struct transfer *transfer, struct error *error) 
     return 0;
 }
 
-/* The URL is parsed here, with a scheme demanded: libcurl itself would guess one. */
-static int transfer_set_url(struct transfer *transfer, struct error *error) {
-    const char *text = transfer->call->endpoint->url;
-    char *scheme = NULL;
-    transfer->url = curl_url();
-    if (!transfer->url)
-        abort();
-    CURLUcode code =
-        curl_url_set(transfer->url, CURLUPART_URL, text, CURLU_DISALLOW_USER | CURLU_PATH_AS_IS);
-    if (!code)
-        code = curl_url_get(transfer->url, CURLUPART_SCHEME, &scheme, 0);
-    if (!code && strcmp(scheme, "http") && strcmp(scheme, "https"))
-        code = CURLUE_UNSUPPORTED_SCHEME;
-    curl_free(scheme);
-    if (code)
-        return error_set(error, ERROR_USAGE, "the URL can't be used: %s", curl_url_strerror(code));
-    curl_easy_setopt(transfer->easy, CURLOPT_CURLU, transfer->url);
+static void transfer_set_target(struct transfer *transfer) {
+    curl_easy_setopt(transfer->easy, CURLOPT_CURLU, transfer->call->target.url);
     curl_easy_setopt(transfer->easy, CURLOPT_PATH_AS_IS, 1L);
-    return 0;
+    transfer_set_addresses(transfer);
 }
 
 static int transfer_set_up(struct transfer *transfer, struct error *error) {
@@ -221,15 +233,13 @@ static int transfer_set_up(struct transfer *transfer, struct error *error) {
     transfer_set_callbacks(transfer);
     transfer_set_limits(transfer);
     transfer_set_tls(transfer);
-    int r = transfer_set_url(transfer, error);
-    return r ? r : transfer_set_request(transfer, error);
+    transfer_set_target(transfer);
+    return transfer_set_request(transfer, error);
 }
 
 bool transfer_start(struct transfer *transfer, struct http_call *call) {
     struct error error = {0};
     transfer->call = call;
-    call->outcome.started_at = clock_now().wall_ms;
-    call->outcome.retry_after_ms = -1;
     if (!transfer_set_up(transfer, &error))
         return true;
     call->outcome.verdict = VERDICT_INVALID;

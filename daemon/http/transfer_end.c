@@ -55,7 +55,8 @@ static void transfer_read_facts(const struct transfer *transfer, struct outcome 
     curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &retry_after_s);
 
     outcome->status_code = transfer->headers_ended && status >= 200 ? (int)status : 0;
-    outcome->duration_ms = (info_us(easy, CURLINFO_TOTAL_TIME_T) + 500) / 1000;
+    outcome->duration_ms =
+        transfer->call->waited_ms + (info_us(easy, CURLINFO_TOTAL_TIME_T) + 500) / 1000;
     if (retry_after_s >
         RETRY_AFTER_MAX_S) /* policy's bound is far below; this one keeps ms in range */
         retry_after_s = RETRY_AFTER_MAX_S;

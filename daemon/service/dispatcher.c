@@ -341,6 +341,8 @@ static void dispatcher_set_timer(struct dispatcher *dispatcher, struct now now) 
     int64_t wake_at = scheduler_wake_at(&dispatcher->scheduler);
     if (wake_at > now.mono_ms + LOOK_EVERY_MS)
         wake_at = now.mono_ms + LOOK_EVERY_MS;
+    if (wake_at > pool_wake_at(dispatcher->pool))
+        wake_at = pool_wake_at(dispatcher->pool);
     if ((scheduler_has_moved(&dispatcher->scheduler) || dispatcher->gates_again) &&
         wake_at > dispatcher->gates_at)
         wake_at = dispatcher->gates_at;
@@ -363,6 +365,7 @@ static void dispatcher_turn(struct dispatcher *dispatcher) {
     dispatcher_check_clock(dispatcher, now);
     while ((reply = store_receive(dispatcher->store)))
         dispatcher_reply(dispatcher, reply, now);
+    pool_turn(dispatcher->pool, now.mono_ms);
     dispatcher_take_calls(dispatcher, now);
     if (scheduler_run(&dispatcher->scheduler, now, RUN_BUDGET))
         uv_async_send(&dispatcher->wake);
@@ -400,6 +403,19 @@ static struct store *dispatcher_store(struct dispatcher *dispatcher, const struc
     return store_new(&settings, dispatcher_wake, dispatcher);
 }
 
+static struct pool *dispatcher_pool(struct dispatcher *dispatcher, struct task_group *group) {
+    const struct config *config = dispatcher->config;
+    const struct pool_settings settings = {
+        .workers = (int)config->workers,
+        .max_in_flight = (int)config->max_in_flight,
+        .max_lookups = (int)config->max_lookups,
+        .lookup_cache_ms = config->lookup_cache,
+        .wake = dispatcher_wake,
+        .context = dispatcher,
+    };
+    return pool_new(group, &settings);
+}
+
 struct dispatcher *dispatcher_new(uv_loop_t *loop, struct task_group *group,
                                   const struct config *config, struct http_policy *policy,
                                   const struct seal_keys *keys,
@@ -422,8 +438,7 @@ struct dispatcher *dispatcher_new(uv_loop_t *loop, struct task_group *group,
     dispatcher->store = dispatcher_store(dispatcher, keys);
     struct task_definition store = store_task(dispatcher->store);
     task_group_add(group, &store);
-    dispatcher->pool = pool_new(group, (int)config->workers, (int)config->max_in_flight,
-                                dispatcher_wake, dispatcher);
+    dispatcher->pool = dispatcher_pool(dispatcher, group);
     return dispatcher;
 }
 
@@ -448,6 +463,7 @@ void dispatcher_reload(struct dispatcher *dispatcher, struct http_policy *policy
     dispatcher->policy = policy;
     dispatcher->attempts.per_second = config->log_attempts_per_second;
     scheduler_set_policy(&dispatcher->scheduler, &scheduling);
+    pool_set_lookup_cache(dispatcher->pool, config->lookup_cache);
     request->max_pending = config->max_pending;
     request->max_payload_bytes = config->max_payload_bytes;
     store_send(dispatcher->store, request);
@@ -468,6 +484,7 @@ void dispatcher_hurry(struct dispatcher *dispatcher) {
 }
 
 void dispatcher_collect(struct dispatcher *dispatcher) {
+    pool_stop_lookups(dispatcher->pool);
     dispatcher_take_calls(dispatcher, clock_now());
 }
 

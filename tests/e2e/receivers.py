@@ -164,7 +164,7 @@ endless_headers = endless(b"HTTP/1.1 200 OK\r\n", b"X-Again: " + b"y" * 1000 + b
 class Receiver:
     """Listens on a port of its own; default answer 200."""
 
-    def __init__(self, behaviour=200, on_connect=None, tls=None, host="127.0.0.1"):
+    def __init__(self, behaviour=200, on_connect=None, tls=None, host="127.0.0.1", port=0):
         self.paths, self.tls, self.host = {None: behaviour}, tls, host
         self.on_connect = on_connect  # called with the fresh socket; true: that was all
         self.requests, self.in_flight, self.most_in_flight = [], 0, 0
@@ -172,7 +172,7 @@ class Receiver:
         self.stopping, self.lock = threading.Event(), threading.Lock()
         self.sockets, self.counts = set(), {}
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.listener = socket.create_server((host, 0), backlog=1024, family=family)
+        self.listener = socket.create_server((host, port), backlog=1024, family=family)
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 

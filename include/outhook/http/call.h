@@ -5,8 +5,11 @@
  * One HTTP call to be made: what the loop hands to a worker and gets back with its outcome.
  */
 
+#include "outhook/base/list.h"
 #include "outhook/delivery/address_policy.h"
 #include "outhook/delivery/outcome.h"
+#include "outhook/http/resolver.h"
+#include "outhook/http/target.h"
 
 #include <stdint.h>
 
@@ -36,9 +39,21 @@ struct http_call {
     struct delivery *delivery;       /* lent by the loop until the call comes back */
     const struct endpoint *endpoint; /* the delivery's snapshot */
     struct http_policy *policy;      /* a reference */
-    int worker;                      /* the pool's */
     struct outcome outcome;          /* filled by the worker */
+
+    /* The pool's, and what it finds out before a worker gets the call. */
+    struct list link;
+    int worker;
+    struct resolver_wait wait;
+    struct target target;
+    char *addresses;   /* of a host that has a name: the only ones that may be tried */
+    int64_t asked_at;  /* mono ms, for them */
+    int64_t waited_ms; /* until they were there; it counts as a part of the call */
 };
+
+/* How long the call may take to connect, name lookup and all; the whole call may take less. */
+int64_t http_call_connect_timeout_ms(const struct http_call *call);
+int64_t http_call_timeout_ms(const struct http_call *call);
 
 /* Frees a call with its outcome; not the delivery. */
 void http_call_free(struct http_call *call);

@@ -21,8 +21,7 @@ struct transfer {
     struct list link; /* of the worker's idle or active transfers */
     CURL *easy;
     struct http_call *call; /* while active */
-    struct curl_slist *headers;
-    CURLU *url;
+    struct curl_slist *headers, *addresses;
     struct buffer response_headers, response_body;
     curl_off_t response_bytes; /* of the body, also those not kept */
     bool headers_ended;        /* of the final answer */

@@ -41,6 +41,10 @@
       "The time a call may take from start to the last byte of the answer.")                       \
     X(connect_timeout, DURATION, "5s", 1, 600000, NULL, AT_RELOAD,                                 \
       "The part of it for name lookup, TCP and TLS.")                                              \
+    X(lookup_cache, DURATION, "60s", 0, 3600000, NULL, AT_RELOAD,                                  \
+      "How long a host name's addresses are used before they are looked up again.")                \
+    X(max_lookups, INTEGER, "64", 1, 1000, NULL, AT_START,                                         \
+      "Host names looked up at once; each takes a thread until it is answered.")                   \
     X(max_attempts, INTEGER, "11", 1, 1000, NULL, AT_RELOAD,                                       \
       "Attempts before a delivery has failed.")                                                    \
     X(retry_schedule, SCHEDULE, "5s 30s 2m 10m 30m 1h 3h 6h 12h 24h", 0, 0, NULL, AT_RELOAD,       \

@@ -1,0 +1,76 @@
+#include "outhook/http/target.h"
+
+#include "outhook/base/memory.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool host_is_address(const char *host) {
+    struct in_addr v4;
+    return *host == '[' || inet_pton(AF_INET, host, &v4) == 1;
+}
+
+/* libcurl answers these itself, with loopback. */
+static bool host_is_local(const char *host) {
+    static const char local[] = "localhost";
+    size_t length = strlen(host), local_length = sizeof local - 1;
+    if (length < local_length || strcmp(host + length - local_length, local) != 0)
+        return false;
+    return length == local_length || host[length - local_length - 1] == '.';
+}
+
+static CURLUcode target_read_host(struct target *target) {
+    char *host = NULL;
+    CURLUcode code = curl_url_get(target->url, CURLUPART_HOST, &host, 0);
+    if (code)
+        return code;
+    target->host = memory_copy_string(host);
+    curl_free(host);
+    for (char *c = target->host; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    target->is_name = !host_is_address(target->host) && !host_is_local(target->host);
+    return CURLUE_OK;
+}
+
+static CURLUcode target_read_port(struct target *target) {
+    char *port = NULL;
+    CURLUcode code = curl_url_get(target->url, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
+    if (code)
+        return code;
+    target->port = (int)strtol(port, NULL, 10);
+    curl_free(port);
+    return CURLUE_OK;
+}
+
+static CURLUcode target_read(struct target *target, const char *text) {
+    char *scheme = NULL;
+    CURLUcode code =
+        curl_url_set(target->url, CURLUPART_URL, text, CURLU_DISALLOW_USER | CURLU_PATH_AS_IS);
+    if (!code)
+        code = curl_url_get(target->url, CURLUPART_SCHEME, &scheme, 0);
+    if (!code && strcmp(scheme, "http") && strcmp(scheme, "https"))
+        code = CURLUE_UNSUPPORTED_SCHEME;
+    curl_free(scheme);
+    if (!code)
+        code = target_read_host(target);
+    return code ? code : target_read_port(target);
+}
+
+int target_parse(const char *text, struct target *target, struct error *error) {
+    *target = (struct target){.url = curl_url()};
+    if (!target->url)
+        abort();
+    CURLUcode code = target_read(target, text);
+    if (!code)
+        return 0;
+    target_free(target);
+    return error_set(error, ERROR_USAGE, "the URL can't be used: %s", curl_url_strerror(code));
+}
+
+void target_free(struct target *target) {
+    curl_url_cleanup(target->url);
+    free(target->host);
+    *target = (struct target){0};
+}

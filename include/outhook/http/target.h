@@ -1,0 +1,29 @@
+#ifndef OUTHOOK_HTTP_TARGET_H
+#define OUTHOOK_HTTP_TARGET_H
+
+/*
+ * Where a URL leads, as libcurl understands it: parsed once, by the parser that the call itself
+ * goes by, so that what is looked up and what is connected to can't be two readings of one text.
+ */
+
+#include "outhook/base/error.h"
+
+#include <curl/curl.h>
+#include <stdbool.h>
+
+struct target {
+    CURLU *url;
+    char *host; /* in lower case; of an IPv6 address with its brackets */
+    int port;
+    bool is_name; /* the host has to be looked up: it is no address, and not localhost (RFC 6761) */
+};
+
+/* Parses a URL, which has to be http or https and to say so: libcurl itself would guess a scheme.
+ * Returns 0, or ERROR_USAGE and a sentence, with the target empty. Freed with target_free(). Any
+ * thread. */
+int target_parse(const char *text, struct target *target, struct error *error) must_check;
+
+/* Frees what a target holds, and makes it empty. */
+void target_free(struct target *target);
+
+#endif
