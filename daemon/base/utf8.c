@@ -45,3 +45,18 @@ bool utf8_valid(const char *bytes, size_t length) {
     }
     return true;
 }
+
+void utf8_append(struct buffer *text, const char *bytes, size_t length) {
+    uint32_t point;
+    for (size_t taken; length; bytes += taken, length -= taken) {
+        taken = utf8_decode(bytes, length, &point);
+        if (taken) {
+            buffer_append(text, bytes, taken);
+            continue;
+        }
+        unsigned char byte = (unsigned char)*bytes;
+        const char two[] = {(char)(0xc0 | byte >> 6), (char)(0x80 | (byte & 0x3f))};
+        buffer_append(text, two, sizeof two);
+        taken = 1;
+    }
+}

@@ -1,6 +1,7 @@
 #include "outhook/http/transfer.h"
 
 #include "outhook/base/memory.h"
+#include "outhook/base/utf8.h"
 #include "outhook/delivery/delivery.h"
 #include "outhook/delivery/endpoint.h"
 #include "outhook/http/call.h"
@@ -22,6 +23,7 @@ static const char user_agent[] = "outhook/" OUTHOOK_VERSION;
 struct transfer *transfer_new(void) {
     struct transfer *transfer = new (struct transfer);
     list_init(&transfer->link);
+    transfer->socket = CURL_SOCKET_BAD;
     transfer->easy = curl_easy_init();
     if (!transfer->easy)
         abort();
@@ -37,7 +39,9 @@ static void transfer_clear(struct transfer *transfer) {
     transfer->headers = transfer->addresses = NULL;
     transfer->call = NULL;
     transfer->response_bytes = 0;
-    transfer->response_cut = transfer->headers_ended = false;
+    transfer->response_cut = transfer->headers_ended = transfer->flooded = false;
+    transfer->flood = (struct flood){0};
+    transfer->socket = CURL_SOCKET_BAD;
     transfer->refusal[0] = transfer->curl_error[0] = '\0';
 }
 
@@ -118,6 +122,16 @@ static size_t transfer_take_body(char *bytes, size_t size, size_t count, void *c
     return transfer->response_cut ? 0 : size * count;
 }
 
+/* Called in each turn; not 0 ends the call. */
+static int transfer_on_progress(void *context, curl_off_t down_total, curl_off_t down,
+                                curl_off_t up_total, curl_off_t up) {
+    struct transfer *transfer = context;
+    (void)down_total, (void)down, (void)up_total, (void)up;
+    transfer->flooded =
+        flood_found(&transfer->flood, transfer->socket, transfer->call->policy->max_response_bytes);
+    return transfer->flooded;
+}
+
 /* ---- the request ----------------------------------------------------------------------------- */
 
 /* libcurl is told the addresses beforehand, so that it has nothing to look up: that would be a
@@ -172,6 +186,9 @@ static void transfer_set_callbacks(struct transfer *transfer) {
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, transfer);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, transfer_take_body);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, transfer_on_progress);
+    curl_easy_setopt(easy, CURLOPT_XFERINFODATA, transfer);
 }
 
 static void transfer_set_tls(struct transfer *transfer) {
@@ -248,11 +265,18 @@ bool transfer_start(struct transfer *transfer, struct http_call *call) {
     return false;
 }
 
+/* Headers may hold any byte, or be cut within a character; where they are kept is for text. */
+static char *transfer_headers_text(const struct buffer *headers) {
+    struct buffer text = {0};
+    if (headers->length)
+        utf8_append(&text, headers->data, headers->length);
+    return text.data;
+}
+
 void transfer_finish(struct transfer *transfer, CURLcode code) {
     struct outcome *outcome = &transfer->call->outcome;
     transfer_judge(transfer, code, outcome);
-    if (transfer->response_headers.length)
-        outcome->response_headers = memory_copy_string(transfer->response_headers.data);
+    outcome->response_headers = transfer_headers_text(&transfer->response_headers);
     if (transfer->response_body.length) {
         outcome->response_body_bytes = transfer->response_body.length;
         outcome->response_body = memory_new(outcome->response_body_bytes, 1);

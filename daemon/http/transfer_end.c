@@ -1,7 +1,9 @@
 #include "outhook/http/transfer_end.h"
 
+#include "outhook/base/clock.h"
 #include "outhook/base/memory.h"
 #include "outhook/http/call.h"
+#include "outhook/http/retry_after.h"
 #include "outhook/http/transfer.h"
 
 #include <inttypes.h>
@@ -9,8 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { RETRY_AFTER_MAX_S = 1000000000 };
 
 /* How far a call came. */
 enum phase { PHASE_CONNECTING, PHASE_WAITING, PHASE_READING };
@@ -27,10 +27,17 @@ static int64_t info_us(CURL *easy, CURLINFO info) {
     return us;
 }
 
+/* The status of the final answer once its headers are complete; else 0. */
+static int transfer_status(const struct transfer *transfer) {
+    long status = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    return transfer->headers_ended && status >= 200 ? (int)status : 0;
+}
+
 static enum phase transfer_phase(const struct transfer *transfer) {
     if (!info_us(transfer->easy, CURLINFO_PRETRANSFER_TIME_T))
         return PHASE_CONNECTING;
-    return transfer->headers_ended ? PHASE_READING : PHASE_WAITING;
+    return transfer_status(transfer) ? PHASE_READING : PHASE_WAITING;
 }
 
 static void outcome_explain(struct outcome *outcome, const char *format, ...)
@@ -44,23 +51,28 @@ static void outcome_explain(struct outcome *outcome, const char *format, ...) {
     va_end(arguments);
 }
 
+/* Of several, the longest. */
+static int64_t transfer_retry_after_ms(CURL *easy) {
+    struct curl_header *header;
+    int64_t longest_ms = -1, now_wall_ms = clock_now().wall_ms;
+    for (size_t i = 0; !curl_easy_header(easy, "Retry-After", i, CURLH_HEADER, -1, &header); i++) {
+        int64_t wait_ms = retry_after_ms(header->value, now_wall_ms);
+        longest_ms = wait_ms > longest_ms ? wait_ms : longest_ms;
+    }
+    return longest_ms;
+}
+
 static void transfer_read_facts(const struct transfer *transfer, struct outcome *outcome) {
     CURL *easy = transfer->easy;
     const char *address = NULL;
-    long status = 0, port = 0;
-    curl_off_t retry_after_s = 0;
-    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    long port = 0;
     curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &address);
     curl_easy_getinfo(easy, CURLINFO_PRIMARY_PORT, &port);
-    curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &retry_after_s);
 
-    outcome->status_code = transfer->headers_ended && status >= 200 ? (int)status : 0;
+    outcome->status_code = transfer_status(transfer);
     outcome->duration_ms =
         transfer->call->waited_ms + (info_us(easy, CURLINFO_TOTAL_TIME_T) + 500) / 1000;
-    if (retry_after_s >
-        RETRY_AFTER_MAX_S) /* policy's bound is far below; this one keeps ms in range */
-        retry_after_s = RETRY_AFTER_MAX_S;
-    outcome->retry_after_ms = retry_after_s > 0 ? retry_after_s * 1000 : -1;
+    outcome->retry_after_ms = transfer_retry_after_ms(easy);
     if (address && *address)
         snprintf(outcome->remote_address, sizeof outcome->remote_address,
                  strchr(address, ':') ? "[%s]:%ld" : "%s:%ld", address, port);
@@ -88,9 +100,17 @@ static void judge_timeout(const struct transfer *transfer, struct outcome *outco
                     phase_names[phase]);
 }
 
+static const char *transfer_detail(const struct transfer *transfer, CURLcode code) {
+    if (transfer->flooded)
+        return "it goes on without end, outside of its body";
+    if (code == CURLE_OUT_OF_MEMORY) /* libcurl's word for a line that outgrows its buffer */
+        return "a line of it is longer than can be right";
+    return *transfer->curl_error ? transfer->curl_error : curl_easy_strerror(code);
+}
+
 /* Before the request could be sent nothing can have arrived; after that, who knows. */
 static void judge_failure(const struct transfer *transfer, CURLcode code, struct outcome *outcome) {
-    const char *detail = *transfer->curl_error ? transfer->curl_error : curl_easy_strerror(code);
+    const char *detail = transfer_detail(transfer, code);
     enum phase phase = transfer_phase(transfer);
     if (phase != PHASE_CONNECTING)
         outcome->verdict = VERDICT_FAILED;

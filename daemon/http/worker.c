@@ -137,11 +137,13 @@ static int worker_want_socket(CURL *easy, curl_socket_t socket, int what, void *
                               void *known) {
     struct worker *worker = context;
     struct watched *watched = known;
-    (void)easy;
+    struct transfer *transfer = NULL;
     if (what == CURL_POLL_REMOVE) {
         worker_unwatch(worker, watched);
         return 0;
     }
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&transfer);
+    transfer->socket = socket;
     if (!watched)
         watched = worker_watch(worker, socket);
     if (!watched)

@@ -6,6 +6,8 @@
  * JSON has to be UTF-8. No state. Any thread.
  */
 
+#include "outhook/base/buffer.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,5 +19,9 @@ size_t utf8_decode(const char *bytes, size_t length, uint32_t *point);
 
 /* Whether `length` bytes are UTF-8 from the first to the last. */
 bool utf8_valid(const char *bytes, size_t length);
+
+/* Appends bytes as UTF-8, for a place where only text may stand. A byte that is none of it is taken
+ * for the Latin-1 that it probably is. */
+void utf8_append(struct buffer *text, const char *bytes, size_t length);
 
 #endif

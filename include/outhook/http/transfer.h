@@ -11,6 +11,7 @@
 
 #include "outhook/base/buffer.h"
 #include "outhook/base/list.h"
+#include "outhook/http/flood.h"
 
 #include <curl/curl.h>
 #include <stdbool.h>
@@ -26,7 +27,10 @@ struct transfer {
     curl_off_t response_bytes; /* of the body, also those not kept */
     bool headers_ended;        /* of the final answer */
     bool response_cut;         /* the body was longer than allowed, and the call cut off */
-    char refusal[160]; /* why the address policy refused the last address; "" if it didn't */
+    bool flooded;              /* the answer had no end otherwise, and the call was cut off */
+    struct flood flood;
+    curl_socket_t socket; /* that libcurl watches for this call */
+    char refusal[160];    /* why the address policy refused the last address; "" if it didn't */
     char curl_error[CURL_ERROR_SIZE];
 };
 
