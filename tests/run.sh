@@ -30,12 +30,16 @@ jobs=$(nproc)
 packages_to_test="
     clang
     faketime
+    iproute2
+    libclang-rt-14-dev
     openssl
     procps
     python3
+    python3-h2
     python3-pytest
     python3-pytest-xdist
     shellcheck
+    util-linux
     zsh
 "
 # shellcheck disable=SC2154,SC2086 # lists of words
