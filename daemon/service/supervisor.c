@@ -33,7 +33,7 @@ struct supervisor {
     struct dispatcher *dispatcher;
     struct store_lock lock;
     uint64_t delivered_before; /* when the status was last told */
-    bool opened;
+    bool opened, secrets_are_plain;
     struct error *error;
     int result;
 };
@@ -197,6 +197,11 @@ static void supervisor_check_ready(struct supervisor *supervisor) {
         task_group_state(supervisor->group) != TASK_GROUP_RUNNING)
         return;
     supervisor->phase = PHASE_RUNNING;
+    if (supervisor->secrets_are_plain)
+        log_line(LEVEL_WARNING,
+                 "there is no secret_key_file: the secrets of endpoints can be read by whoever may "
+                 "read %s, such as the members of its group",
+                 supervisor->config->database);
     log_line(LEVEL_INFO, "ready: outhookd " OUTHOOK_VERSION ", %" PRId64 " workers",
              supervisor->config->workers);
     notify_ready();
@@ -285,11 +290,7 @@ int supervisor_run(struct config *config, const struct supervisor_options *optio
     }
 
     signal(SIGPIPE, SIG_IGN);
-    if (!keys.count)
-        log_line(LEVEL_WARNING,
-                 "there is no secret_key_file: the secrets of endpoints can be read by whoever may "
-                 "read %s, such as the members of its group",
-                 config->database);
+    supervisor.secrets_are_plain = !keys.count;
     supervisor_start(&supervisor, policy, &keys);
     seal_keys_wipe(&keys);
     uv_run(&supervisor.loop, UV_RUN_DEFAULT);
