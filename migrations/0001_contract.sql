@@ -79,6 +79,10 @@ CREATE TABLE endpoints (
         CONSTRAINT "tls_key_file is an absolute path" CHECK (tls_key_file GLOB '/*'),
     tls_insecure       INTEGER NOT NULL DEFAULT 0
         CONSTRAINT "tls_insecure is 0 or 1" CHECK (tls_insecure IN (0, 1)),
+    http_version       TEXT NOT NULL DEFAULT '1.1' -- 2: over https, where the receiver speaks it
+        CONSTRAINT "http_version is 1.1 or 2" CHECK (http_version IN ('1.1', '2')),
+    allow_private      INTEGER NOT NULL DEFAULT 0 -- counts where permit_allow_private = yes
+        CONSTRAINT "allow_private is 0 or 1" CHECK (allow_private IN (0, 1)),
     created_at         INTEGER NOT NULL
         DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000 + 0.5 AS INTEGER))
 ) STRICT;

@@ -19,6 +19,8 @@ static const struct option_row set_options[] = {
     ENDPOINT_OPTION("no-ordered", NULL, OPTION_FLAG, no_ordered, "Not in order."),
     ENDPOINT_OPTION("no-tls-insecure", NULL, OPTION_FLAG, no_tls_insecure,
                     "Certificates have to be valid."),
+    ENDPOINT_OPTION("no-allow-private", NULL, OPTION_FLAG, no_allow_private,
+                    "Its address has to be a public one."),
     {0},
 };
 
@@ -46,7 +48,8 @@ static int set_word(const char *operand, char **word, struct error *error) {
     for (char *c = key; *c; c++)
         *c = *c == '_' ? '-' : *c;
 
-    bool is_flag = !strcmp(key, "ordered") || !strcmp(key, "tls-insecure");
+    bool is_flag =
+        !strcmp(key, "ordered") || !strcmp(key, "tls-insecure") || !strcmp(key, "allow-private");
     const char *dashes = is_flag ? set_flag(equals + 1) : "--";
     int r = 0;
     if (!dashes)

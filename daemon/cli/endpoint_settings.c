@@ -35,6 +35,7 @@ static const struct setting {
     {ENDPOINT_TLS_CA_FILE, "tls-ca-file", SETTING_TEXT, FIELD(tls_ca_file), NULL},
     {ENDPOINT_TLS_CERT_FILE, "tls-cert-file", SETTING_TEXT, FIELD(tls_cert_file), NULL},
     {ENDPOINT_TLS_KEY_FILE, "tls-key-file", SETTING_TEXT, FIELD(tls_key_file), NULL},
+    {ENDPOINT_HTTP_VERSION, "http-version", SETTING_TEXT, FIELD(http_version), "1.1"},
 };
 
 enum { SETTINGS_BY_TEXT = sizeof settings_by_text / sizeof *settings_by_text };
@@ -146,6 +147,9 @@ int endpoint_settings_read(struct database *database, const struct endpoint_opti
         r = settings_flag(settings, ENDPOINT_TLS_INSECURE, options->tls_insecure,
                           options->no_tls_insecure, "tls-insecure", error);
     if (!r)
+        r = settings_flag(settings, ENDPOINT_ALLOW_PRIVATE, options->allow_private,
+                          options->no_allow_private, "allow-private", error);
+    if (!r)
         r = settings_headers(database, &options->headers, settings, error);
     patterns_add(&edit->subscribe, &edit->subscribe_count, &options->subscribe);
     patterns_add(&edit->unsubscribe, &edit->unsubscribe_count, &options->unsubscribe);
@@ -160,13 +164,18 @@ void endpoint_settings_free(struct endpoint_settings *settings) {
     *settings = (struct endpoint_settings){0};
 }
 
+bool endpoint_setting_is_flag(int setting) {
+    return setting == ENDPOINT_ORDERED || setting == ENDPOINT_TLS_INSECURE ||
+           setting == ENDPOINT_ALLOW_PRIVATE;
+}
+
 /* ---- printing -------------------------------------------------------------------------------- */
 
 void endpoint_settings_print(struct buffer *line, int setting, const char *text) {
     char duration[DURATION_TEXT_BYTES];
     if (setting == ENDPOINT_TIMEOUT || setting == ENDPOINT_CONNECT_TIMEOUT)
         buffer_print(line, "%s", duration_format(strtoll(text, NULL, 10), duration));
-    else if (setting == ENDPOINT_ORDERED || setting == ENDPOINT_TLS_INSECURE)
+    else if (endpoint_setting_is_flag(setting))
         buffer_print(line, "%s", strcmp(text, "0") ? "yes" : "no");
     else
         buffer_print(line, "%s", text);

@@ -45,6 +45,7 @@ static bool show_is_text(int setting) {
     case ENDPOINT_TLS_CA_FILE:
     case ENDPOINT_TLS_CERT_FILE:
     case ENDPOINT_TLS_KEY_FILE:
+    case ENDPOINT_HTTP_VERSION:
         return true;
     default:
         return false;
@@ -53,7 +54,7 @@ static bool show_is_text(int setting) {
 
 static void show_setting_json(struct buffer *json, int setting, const char *text) {
     const char *column = endpoint_setting_column(setting);
-    if (text && (setting == ENDPOINT_ORDERED || setting == ENDPOINT_TLS_INSECURE))
+    if (text && endpoint_setting_is_flag(setting))
         json_bool(json, column, strcmp(text, "0") != 0);
     else if (show_is_text(setting))
         json_text(json, column, text);

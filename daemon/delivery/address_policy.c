@@ -34,6 +34,8 @@ struct special {
  * it is public, but leads to the host of the machine
  *     (https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16).
  */
+static const char private_use[] = "private address"; /* the one that allow_private opens */
+
 static const struct special specials[] = {
     {V4(169, 254, 169, 254, 32), "cloud metadata address"},      /* [C] AWS, Google, Azure, ... */
     {V4(168, 63, 129, 16, 32), "cloud metadata address"},        /* [C] Azure */
@@ -41,17 +43,17 @@ static const struct special specials[] = {
     {V4(192, 0, 0, 192, 32), "cloud metadata address"},          /* [C] Oracle */
     {V4(0, 0, 0, 0, 32), "unspecified address"},                 /* [4] RFC 1122: this host */
     {V4(0, 0, 0, 0, 8), "address of this network"},              /* [4] RFC 791 */
-    {V4(10, 0, 0, 0, 8), "private address"},                     /* [4] RFC 1918 */
+    {V4(10, 0, 0, 0, 8), private_use},                           /* [4] RFC 1918 */
     {V4(100, 64, 0, 0, 10), "carrier-grade NAT address"},        /* [4] RFC 6598 */
     {V4(127, 0, 0, 0, 8), "loopback address"},                   /* [4] RFC 1122 */
     {V4(169, 254, 0, 0, 16), "link-local address"},              /* [4] RFC 3927 */
-    {V4(172, 16, 0, 0, 12), "private address"},                  /* [4] RFC 1918 */
+    {V4(172, 16, 0, 0, 12), private_use},                        /* [4] RFC 1918 */
     {V4(192, 0, 0, 0, 24), "IETF protocol assignments address"}, /* [4] RFC 6890 */
     {V4(192, 0, 2, 0, 24), "documentation address"},             /* [4] RFC 5737 */
     {V4(192, 31, 196, 0, 24), "AS112 address"},                  /* [4] RFC 7535 */
     {V4(192, 52, 193, 0, 24), "multicast relay address"},        /* [4] RFC 7450: AMT */
     {V4(192, 88, 99, 0, 24), "6to4 relay address"},              /* [4] RFC 7526: deprecated */
-    {V4(192, 168, 0, 0, 16), "private address"},                 /* [4] RFC 1918 */
+    {V4(192, 168, 0, 0, 16), private_use},                       /* [4] RFC 1918 */
     {V4(192, 175, 48, 0, 24), "AS112 address"},                  /* [4] RFC 7534 */
     {V4(198, 18, 0, 0, 15), "benchmarking address"},             /* [4] RFC 2544 */
     {V4(198, 51, 100, 0, 24), "documentation address"},          /* [4] RFC 5737 */
@@ -76,7 +78,7 @@ static const struct special specials[] = {
     {V6(0x2620, 0x4f, 0x8000, 0, 0, 48), "AS112 address"},             /* [6] RFC 7534 */
     {V6(0x3fff, 0, 0, 0, 0, 20), "documentation address"},             /* [6] RFC 9637 */
     {V6(0x5f00, 0, 0, 0, 0, 16), "segment routing address"},           /* [6] RFC 9602 */
-    {V6(0xfc00, 0, 0, 0, 0, 7), "private address"},                    /* [6] RFC 4193 */
+    {V6(0xfc00, 0, 0, 0, 0, 7), private_use},                          /* [6] RFC 4193 */
     {V6(0xfe80, 0, 0, 0, 0, 10), "link-local address"},                /* [6] RFC 4291 */
     {V6(0xfec0, 0, 0, 0, 0, 10), "site-local address"},                /* RFC 3879: deprecated */
     {V6(0xff00, 0, 0, 0, 0, 8), "multicast address"},                  /* RFC 4291 */
@@ -169,7 +171,7 @@ static const char *address_special(const struct address *address) {
 }
 
 const char *address_policy_refusal(const struct address_policy *policy,
-                                   const struct sockaddr *address) {
+                                   const struct sockaddr *address, bool allow_private) {
     struct address literal;
     if (!address_read(&literal, address))
         return "address of an unknown family";
@@ -181,7 +183,9 @@ const char *address_policy_refusal(const struct address_policy *policy,
         return NULL;
     /* NAT64 is the network's own way to IPv4, which an IPv6-only machine needs; the tunnels 6to4
      * and Teredo are gone from the public internet, so they are refused as what they are. */
-    return address_special(network_has(&nat64, &literal) ? &inner : &literal);
+    const char *special = address_special(network_has(&nat64, &literal) ? &inner : &literal);
+    bool opened = special == private_use && allow_private && policy->permit_private;
+    return opened ? NULL : special;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */

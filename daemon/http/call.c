@@ -24,6 +24,7 @@ void http_policy_unref(struct http_policy *policy) {
         explicit_bzero(policy->default_secret, strlen(policy->default_secret));
     free(policy->default_secret);
     free(policy->ca_file);
+    proxy_free(policy->proxy);
     networks_free(&policy->addresses.allow);
     networks_free(&policy->addresses.deny);
     free(policy);

@@ -139,11 +139,20 @@ static void pool_end(struct pool *pool, struct http_call *call, enum verdict ver
     pool->settings.wake(pool->settings.context);
 }
 
+/* What is connected to, and so looked up. */
+static const char *pool_host(const struct http_call *call) {
+    return call->policy->proxy ? call->policy->proxy->host : call->target.host;
+}
+
+static bool pool_host_is_name(const struct http_call *call) {
+    return call->policy->proxy ? call->policy->proxy->is_name : call->target.is_name;
+}
+
 static void pool_end_unresolved(struct pool *pool, struct http_call *call, const char *why) {
     char *error;
     call->outcome.duration_ms = call->waited_ms;
     if (asprintf(&error, "can't connect: the lookup of %.100s failed after %" PRId64 " ms: %s",
-                 call->target.host, call->waited_ms, why) < 0)
+                 pool_host(call), call->waited_ms, why) < 0)
         abort();
     pool_end(pool, call, VERDICT_UNREACHABLE, error);
 }
@@ -164,18 +173,40 @@ static void pool_found(void *context, struct resolver_wait *wait, const char *ad
 static void pool_look_up(struct pool *pool, struct http_call *call) {
     int64_t connect_ms = http_call_connect_timeout_ms(call), total_ms = http_call_timeout_ms(call);
     call->asked_at = clock_now().mono_ms;
-    resolver_ask(pool->resolver, call->target.host, &call->wait,
+    resolver_ask(pool->resolver, pool_host(call), &call->wait,
                  call->asked_at + (connect_ms < total_ms ? connect_ms : total_ms), call->asked_at);
+}
+
+/* Why an address that a URL holds may not be called by way of a proxy; NULL: it may, or is a name,
+ * of which the proxy alone knows where it leads. localhost would be the proxy's own. */
+static const char *pool_refusal(const struct http_call *call) {
+    struct sockaddr_storage address;
+    if (call->target.is_name)
+        return NULL;
+    target_address(&call->target, &address);
+    return address_policy_refusal(&call->policy->addresses, (const struct sockaddr *)&address,
+                                  call->endpoint->allow_private);
+}
+
+static void pool_end_refused(struct pool *pool, struct http_call *call, const char *refusal) {
+    char *error;
+    if (asprintf(&error, "%s is refused: %s; allow_networks can allow it", call->target.host,
+                 refusal) < 0)
+        abort();
+    pool_end(pool, call, VERDICT_BLOCKED, error);
 }
 
 void pool_send(struct pool *pool, struct http_call *call) {
     struct error error = {0};
+    const char *refusal;
     list_init(&call->link);
     call->outcome.started_at = clock_now().wall_ms;
     call->outcome.retry_after_ms = -1;
     if (target_parse(call->endpoint->url, &call->target, &error))
         pool_end(pool, call, VERDICT_INVALID, memory_copy_string(error.text));
-    else if (call->target.is_name)
+    else if (call->policy->proxy && (refusal = pool_refusal(call)))
+        pool_end_refused(pool, call, refusal);
+    else if (pool_host_is_name(call))
         pool_look_up(pool, call);
     else
         pool_send_to_worker(pool, call);

@@ -21,6 +21,10 @@ static bool host_is_local(const char *host) {
     return length == local_length || host[length - local_length - 1] == '.';
 }
 
+bool host_is_name(const char *host) {
+    return !host_is_address(host) && !host_is_local(host);
+}
+
 static CURLUcode target_read_host(struct target *target) {
     char *host = NULL;
     CURLUcode code = curl_url_get(target->url, CURLUPART_HOST, &host, 0);
@@ -30,7 +34,7 @@ static CURLUcode target_read_host(struct target *target) {
     curl_free(host);
     for (char *c = target->host; *c; c++)
         *c = (char)tolower((unsigned char)*c);
-    target->is_name = !host_is_address(target->host) && !host_is_local(target->host);
+    target->is_name = host_is_name(target->host);
     return CURLUE_OK;
 }
 
@@ -67,6 +71,23 @@ int target_parse(const char *text, struct target *target, struct error *error) {
         return 0;
     target_free(target);
     return error_set(error, ERROR_USAGE, "the URL can't be used: %s", curl_url_strerror(code));
+}
+
+void target_address(const struct target *target, struct sockaddr_storage *address) {
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+    char text[INET6_ADDRSTRLEN] = "";
+    *address = (struct sockaddr_storage){0};
+    if (*target->host == '[') {
+        size_t length = strcspn(target->host + 1, "]%");
+        memcpy(text, target->host + 1, length < sizeof text ? length : sizeof text - 1);
+        inet_pton(AF_INET6, text,
+                  &v6.sin6_addr); /* what can't be read stays ::, which is refused */
+        memcpy(address, &v6, sizeof v6);
+        return;
+    }
+    inet_pton(AF_INET, target->host, &v4.sin_addr); /* else it is localhost */
+    memcpy(address, &v4, sizeof v4);
 }
 
 void target_free(struct target *target) {

@@ -55,9 +55,11 @@ void transfer_free(struct transfer *transfer) {
 
 static bool transfer_may_connect(struct transfer *transfer, const struct sockaddr *address,
                                  const char *text) {
-    const char *refusal = address_policy_refusal(&transfer->call->policy->addresses, address);
-    transfer->refusal[0] = '\0'; /* of another address of the same host, tried before */
-    if (!refusal)
+    const struct http_call *call = transfer->call;
+    const char *refusal =
+        address_policy_refusal(&call->policy->addresses, address, call->endpoint->allow_private);
+    transfer->refusal[0] = '\0';         /* of another address of the same host, tried before */
+    if (!refusal || call->policy->proxy) /* it is the proxy's address, which the operator chose */
         return true;
     snprintf(transfer->refusal, sizeof transfer->refusal, "%s is refused: %s", text, refusal);
     return false;
@@ -139,10 +141,12 @@ static int transfer_on_progress(void *context, curl_off_t down_total, curl_off_t
  * with its + it goes by itself when libcurl's own time (60 s) is over. */
 static void transfer_set_addresses(struct transfer *transfer) {
     const struct http_call *call = transfer->call;
+    const struct proxy *proxy = call->policy->proxy;
     char *entry;
     if (!call->addresses)
         return;
-    if (asprintf(&entry, "+%s:%d:%s", call->target.host, call->target.port, call->addresses) < 0)
+    if (asprintf(&entry, "+%s:%d:%s", proxy ? proxy->host : call->target.host,
+                 proxy ? proxy->port : call->target.port, call->addresses) < 0)
         abort();
     transfer->addresses = curl_slist_append(NULL, entry);
     free(entry);
@@ -155,7 +159,8 @@ static void transfer_set_addresses(struct transfer *transfer) {
 static int transfer_before_lookup(void *resolver_state, void *reserved, void *context) {
     const struct transfer *transfer = context;
     (void)resolver_state, (void)reserved;
-    return transfer->call->target.is_name; /* not 0: it must not */
+    const struct proxy *proxy = transfer->call->policy->proxy;
+    return proxy ? proxy->is_name : transfer->call->target.is_name; /* not 0: it must not */
 }
 
 /* What libcurl would do by default, for other programs' sake, and must not do here: proxies of the
@@ -164,10 +169,9 @@ static void transfer_set_manners(struct transfer *transfer) {
     CURL *easy = transfer->easy;
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    proxy_set(easy, transfer->call->policy->proxy);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER_BYTES);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, user_agent);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
@@ -189,6 +193,15 @@ static void transfer_set_callbacks(struct transfer *transfer) {
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, transfer_on_progress);
     curl_easy_setopt(easy, CURLOPT_XFERINFODATA, transfer);
+}
+
+/* HTTP/2 for those who chose it, over https (RFC 9113, 3.2: by ALPN). A call then waits until it is
+ * known whether the connection that is being made can take it, too. */
+static void transfer_set_version(struct transfer *transfer) {
+    bool http2 = transfer->call->endpoint->http2;
+    curl_easy_setopt(transfer->easy, CURLOPT_HTTP_VERSION,
+                     (long)(http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
+    curl_easy_setopt(transfer->easy, CURLOPT_PIPEWAIT, (long)http2);
 }
 
 static void transfer_set_tls(struct transfer *transfer) {
@@ -249,6 +262,7 @@ static int transfer_set_up(struct transfer *transfer, struct error *error) {
     transfer_set_manners(transfer);
     transfer_set_callbacks(transfer);
     transfer_set_limits(transfer);
+    transfer_set_version(transfer);
     transfer_set_tls(transfer);
     transfer_set_target(transfer);
     return transfer_set_request(transfer, error);

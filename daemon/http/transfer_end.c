@@ -4,6 +4,7 @@
 #include "outhook/base/memory.h"
 #include "outhook/http/call.h"
 #include "outhook/http/retry_after.h"
+#include "outhook/http/tls_error.h"
 #include "outhook/http/transfer.h"
 
 #include <inttypes.h>
@@ -11,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { TLS_TEXT_BYTES = 600 };
 
 /* How far a call came. */
 enum phase { PHASE_CONNECTING, PHASE_WAITING, PHASE_READING };
@@ -100,17 +103,21 @@ static void judge_timeout(const struct transfer *transfer, struct outcome *outco
                     phase_names[phase]);
 }
 
-static const char *transfer_detail(const struct transfer *transfer, CURLcode code) {
+static const char *transfer_detail(const struct transfer *transfer, CURLcode code,
+                                   char tls_text[TLS_TEXT_BYTES]) {
     if (transfer->flooded)
         return "it goes on without end, outside of its body";
     if (code == CURLE_OUT_OF_MEMORY) /* libcurl's word for a line that outgrows its buffer */
         return "a line of it is longer than can be right";
-    return *transfer->curl_error ? transfer->curl_error : curl_easy_strerror(code);
+    const char *detail = *transfer->curl_error ? transfer->curl_error : curl_easy_strerror(code);
+    return tls_error_explain(transfer->easy, code, detail, tls_text, TLS_TEXT_BYTES) ? tls_text
+                                                                                     : detail;
 }
 
 /* Before the request could be sent nothing can have arrived; after that, who knows. */
 static void judge_failure(const struct transfer *transfer, CURLcode code, struct outcome *outcome) {
-    const char *detail = transfer_detail(transfer, code);
+    char tls_text[TLS_TEXT_BYTES];
+    const char *detail = transfer_detail(transfer, code, tls_text);
     enum phase phase = transfer_phase(transfer);
     if (phase != PHASE_CONNECTING)
         outcome->verdict = VERDICT_FAILED;

@@ -52,7 +52,7 @@ static int64_t *setting_number(const struct setting *setting, const struct confi
 }
 
 static bool setting_is_secret(const struct setting *setting) {
-    return !strcmp(setting->name, "default_secret");
+    return !strcmp(setting->name, "default_secret") || !strcmp(setting->name, "proxy");
 }
 
 /* ---- values ---------------------------------------------------------------------------------- */

@@ -60,6 +60,9 @@ int dispatcher_http_policy(const struct config *config, struct http_policy **pol
         error_set(error, r, "allow_networks: %s", detail.text);
     if (!r && (r = networks_parse(config->deny_networks, &made->addresses.deny, &detail)))
         error_set(error, r, "deny_networks: %s", detail.text);
+    made->addresses.permit_private = config->permit_allow_private == 1;
+    if (!r && (r = proxy_parse(config->proxy, &made->proxy, &detail)))
+        error_set(error, r, "proxy: %s", detail.text);
     if (!r && *config->default_secret &&
         (r = signature_secret_check(SIGNING_STANDARD, config->default_secret, &detail)))
         error_set(error, r, "default_secret: %s", detail.text);
@@ -208,6 +211,14 @@ static void dispatcher_log_locked(const struct endpoint *endpoint) {
                endpoint_label(endpoint), endpoint->locked);
 }
 
+static void dispatcher_log_insecure(const struct endpoint *endpoint) {
+    const struct log_field fields[] = {{"ENDPOINT", endpoint_label(endpoint)}};
+    log_fields(LEVEL_WARNING, fields, 1,
+               "endpoint %s has tls_insecure: anybody on the way to it can read and change what is "
+               "sent to it; tls_ca_file is the safe way to trust a certificate of its own",
+               endpoint_label(endpoint));
+}
+
 /* A call has ended: the scheduler decides, the store writes. */
 static void dispatcher_complete(struct dispatcher *dispatcher, struct http_call *call,
                                 struct now now) {
@@ -271,6 +282,8 @@ static void dispatcher_reply(struct dispatcher *dispatcher, struct store_reply *
     case STORE_ENDPOINT:
         if (reply->endpoint->enabled && reply->endpoint->locked)
             dispatcher_log_locked(reply->endpoint);
+        if (reply->endpoint->tls_insecure)
+            dispatcher_log_insecure(reply->endpoint);
         scheduler_endpoint(scheduler, reply->endpoint, reply->due_at, now);
         reply->endpoint = NULL;
         break;

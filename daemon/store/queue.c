@@ -23,7 +23,7 @@ static const char sql_endpoint[] =
     "SELECT name, url, enabled, ordered, tls_insecure, signing, " HEADER_LINES
     ", timeout_ms, connect_timeout_ms, max_attempts, max_in_flight, rate_burst, rate_limit,"
     " retry_schedule, tls_ca_file, tls_cert_file, tls_key_file,"
-    " failing_since FROM endpoints WHERE id = ?1";
+    " failing_since, http_version = '2', allow_private FROM endpoints WHERE id = ?1";
 static const char sql_secrets[] = "SELECT secret, expires_at FROM endpoint_secrets"
                                   " WHERE endpoint_id = ?1 ORDER BY created_at DESC, id DESC";
 static const char sql_next_due[] =
@@ -150,6 +150,8 @@ static void queue_read_endpoint(sqlite3_stmt *row, struct endpoint *endpoint) {
     endpoint->tls_cert_file = database_text(row, 15);
     endpoint->tls_key_file = database_text(row, 16);
     endpoint->failing_since = sqlite3_column_int64(row, 17);
+    endpoint->http2 = sqlite3_column_int(row, 18) != 0;
+    endpoint->allow_private = sqlite3_column_int(row, 19) != 0;
 }
 
 /* Opens one secret of an endpoint. One that does not open keeps an endpoint that needs it from

@@ -1,7 +1,10 @@
 """The fixtures of the end-to-end tests. The helpers they hand out are in the modules beside this file."""
 
+import ssl
+
 import pytest
 
+import certificates as certificate_authority
 from daemon import LOOPBACK, Daemon
 from database import create
 from receivers import DeafListener, Receiver
@@ -62,3 +65,28 @@ def deaf_listener():
     one = DeafListener()
     yield one
     one.stop()
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory):
+    """A directory with an authority's certificate and those that it signed: see certificates.py."""
+    return certificate_authority.make(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def tls_receiver(certificates, new_receiver):
+    """Starts receivers over TLS, with one of the certificates; `https` is their URL."""
+    def start(name="good", most=None, client_ca=None):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificates / f"{name}.pem", certificates / f"{name}.key")
+        if most:
+            context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+            context.set_ciphers("ALL:@SECLEVEL=0")
+            context.maximum_version = most
+        if client_ca:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(client_ca)
+        one = new_receiver(tls=context)
+        one.https = one.url().replace("http:", "https:")
+        return one
+    return start

@@ -1,53 +1,15 @@
 """https: whom the daemon trusts, and what it says when it doesn't."""
 
 import ssl
-import subprocess
 
 import pytest
 
-from database import add_endpoint, enqueue, run, wait_attempts, wait_status
+from database import add_endpoint, enqueue, run, wait_attempts, wait_settled, wait_status
+from inotify import Opens
+from receivers import answer
+from waiting import wait_until
 
 ONCE = {"retry_schedule": "1h", "breaker_failures": 1000}
-
-
-def openssl(*arguments):
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    """A certificate authority, and what it signed: one for 127.0.0.1, one for elsewhere, one expired."""
-    directory = tmp_path_factory.mktemp("certificates")
-    ca, ca_key = directory / "ca.pem", directory / "ca.key"
-    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-            "-subj", "/CN=Test CA", "-keyout", ca_key, "-out", ca)
-    for name, subject, days in [("good", "IP:127.0.0.1", 2), ("elsewhere", "DNS:elsewhere.example", 2),
-                                ("expired", "IP:127.0.0.1", -1)]:
-        key, request, extension = directory / f"{name}.key", directory / f"{name}.csr", directory / f"{name}.ext"
-        extension.write_text(f"subjectAltName={subject}\n")
-        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
-                "-keyout", key, "-out", request)
-        openssl("x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-CAcreateserial", "-days", days,
-                "-extfile", extension, "-out", directory / f"{name}.pem")
-    return directory
-
-
-@pytest.fixture
-def tls_receiver(certificates, new_receiver):
-    def start(name="good", most=None, client_ca=None):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificates / f"{name}.pem", certificates / f"{name}.key")
-        if most:
-            context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-            context.set_ciphers("ALL:@SECLEVEL=0")
-            context.maximum_version = most
-        if client_ca:
-            context.verify_mode = ssl.CERT_REQUIRED
-            context.load_verify_locations(client_ca)
-        one = new_receiver(tls=context)
-        one.https = one.url().replace("http:", "https:")
-        return one
-    return start
 
 
 def test_a_certificate_of_a_trusted_authority(db, daemon, certificates, tls_receiver):
@@ -66,14 +28,33 @@ def test_an_endpoints_own_authority(db, daemon, certificates, tls_receiver):
     wait_status(db, "delivered")
 
 
-@pytest.mark.parametrize("name, trusted", [("good", False), ("elsewhere", True), ("expired", True)])
-def test_a_certificate_that_does_not_hold(db, daemon, certificates, tls_receiver, name, trusted):
+@pytest.mark.parametrize("name, trusted, sentence", [
+    ("good", False, "of an authority that is not trusted"), ("elsewhere", True, "is for another host name"),
+    ("expired", True, "has expired"), ("early", True, "is not valid yet"), ("selfsigned", True, "is self-signed")])
+def test_a_certificate_that_does_not_hold(db, daemon, certificates, tls_receiver, name, trusted, sentence):
     one = tls_receiver(name)
     daemon(**ONCE, **({"ca_file": certificates / "ca.pem"} if trusted else {}))
     enqueue(db, url=one.https)
     (first,) = wait_attempts(db, 1)
-    assert first["verdict"] == "unreachable" and "certificate" in first["error"].lower(), first["error"]
-    assert one.got() == []
+    assert first["verdict"] == "unreachable" and first["error"].startswith("can't connect: its certificate")
+    assert sentence in first["error"] and one.got() == []
+
+
+def test_plain_text_where_tls_should_be(db, daemon, new_receiver):
+    """As servers do that take the first bytes of TLS for a request."""
+    one = new_receiver(on_connect=lambda sock: sock.recv(1000) and sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n"))
+    daemon(**ONCE)
+    enqueue(db, url=one.url().replace("http:", "https:"))
+    (first,) = wait_attempts(db, 1)
+    assert first["verdict"] == "unreachable" and "does not speak TLS on this port" in first["error"]
+
+
+def test_tls_where_plain_text_should_be(db, daemon, tls_receiver):
+    one = tls_receiver()
+    daemon(**ONCE)
+    enqueue(db, url=one.url())
+    (first,) = wait_attempts(db, 1)
+    assert first["verdict"] == "failed" and first["error"] and one.got() == []
 
 
 def test_tls_insecure_is_for_one_endpoint_only(db, daemon, tls_receiver):
@@ -93,7 +74,8 @@ def test_tls_1_1_is_too_old(db, daemon, tls_receiver):
     add_endpoint(db, "a", one.https, tls_insecure=1)
     daemon(**ONCE)
     enqueue(db, endpoint="a")
-    assert wait_attempts(db, 1)[0]["verdict"] == "unreachable" and one.got() == []
+    (first,) = wait_attempts(db, 1)
+    assert first["verdict"] == "unreachable" and "no TLS version that is safe" in first["error"] and one.got() == []
 
 
 def test_a_client_certificate(db, daemon, certificates, tls_receiver):
@@ -105,8 +87,58 @@ def test_a_client_certificate(db, daemon, certificates, tls_receiver):
     enqueue(db, "with", endpoint="a")
     wait_status(db, "delivered", 1)
     enqueue(db, "without", endpoint="without")
-    assert wait_attempts(db, 1, 2)[0]["verdict"] in ("unreachable", "failed")
+    (second,) = wait_attempts(db, 1, 2)
+    assert second["verdict"] in ("unreachable", "failed") and "it wants a client certificate" in second["error"]
     assert [request.body for request in one.got()] == [b"with"]
+
+
+@pytest.mark.parametrize("cert, key", [("missing.pem", "good.key"), ("good.pem", "missing.key"),
+                                       ("good.pem", "expired.key"), ("good.key", "good.key")])
+def test_a_client_certificate_that_cant_be_used(db, daemon, certificates, tls_receiver, cert, key):
+    one = tls_receiver(client_ca=certificates / "ca.pem")
+    add_endpoint(db, "a", one.https, tls_ca_file=str(certificates / "ca.pem"),
+                 tls_cert_file=str(certificates / cert), tls_key_file=str(certificates / key))
+    daemon(**ONCE)
+    enqueue(db, endpoint="a")
+    (first,) = wait_attempts(db, 1)
+    assert first["verdict"] == "unreachable" and "the client certificate can't be used" in first["error"]
+
+
+def test_an_insecure_endpoint_is_spoken_of_each_time_it_is_read(db, daemon, tls_receiver):
+    one = tls_receiver("elsewhere")
+    add_endpoint(db, "lax", one.https, tls_insecure=1)
+    running = daemon(**ONCE)
+    for number in range(5):
+        enqueue(db, str(number), endpoint="lax")
+    wait_settled(db)
+    assert len(running.lines("warning", "endpoint lax has tls_insecure")) == 1, "not with each call"
+    run(db, "UPDATE endpoints SET timeout_ms = 900")
+    wait_until(lambda: len(running.lines("warning", "endpoint lax has tls_insecure")) == 2)
+
+
+def test_roots_are_read_once_and_sessions_are_taken_up(db, daemon, certificates, tls_receiver):
+    """Each call makes a connection of its own here."""
+    one = tls_receiver()
+    resumed = []
+    one.on("/hook", lambda call: (resumed.append(call.sock.session_reused),
+                                  answer(200, {"Connection": "close"})(call)))
+    with Opens(certificates / "ca.pem") as opens:
+        daemon(ca_file=certificates / "ca.pem", workers=1)
+        for number in range(1, 21):
+            enqueue(db, str(number), url=one.https)
+            wait_status(db, "delivered", number)
+        assert one.connections == 20
+        assert 1 <= opens.count() <= 2, f"{opens.count()} times for 20 connections"
+    assert sum(resumed) >= 15, resumed
+
+
+def test_connections_are_kept(db, daemon, certificates, tls_receiver):
+    one = tls_receiver()
+    daemon(ca_file=certificates / "ca.pem", workers=1)
+    for number in range(1, 21):
+        enqueue(db, str(number), url=one.https)
+        wait_status(db, "delivered", number)
+    assert one.connections == 1
 
 
 def test_a_ca_file_that_is_missing_is_said_so(db, daemon, tls_receiver):

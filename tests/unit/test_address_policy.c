@@ -27,7 +27,7 @@ static const char *judge(const struct address_policy *policy, const char *text) 
         memcpy(&storage, &v6, sizeof v6);
     else
         fail_msg("%s is no address", text);
-    return address_policy_refusal(policy, (const struct sockaddr *)&storage);
+    return address_policy_refusal(policy, (const struct sockaddr *)&storage, false);
 }
 
 /* `phrase` NULL: may be called. */
@@ -285,7 +285,7 @@ static void other_families_are_refused(void **state) {
     (void)state;
     struct address_policy policy = {.allow = read_networks("0.0.0.0/0 ::/0")};
     struct sockaddr_storage storage = {.ss_family = AF_UNIX};
-    assert_string_equal(address_policy_refusal(&policy, (const struct sockaddr *)&storage),
+    assert_string_equal(address_policy_refusal(&policy, (const struct sockaddr *)&storage, false),
                         "address of an unknown family");
     networks_free(&policy.allow);
 }

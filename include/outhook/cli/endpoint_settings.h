@@ -13,8 +13,8 @@
 struct endpoint_options {
     const char *url, *description, *signing, *timeout, *connect_timeout, *max_attempts;
     const char *retry_schedule, *max_in_flight, *rate_limit, *rate_burst;
-    const char *tls_ca_file, *tls_cert_file, *tls_key_file;
-    bool ordered, no_ordered, tls_insecure, no_tls_insecure;
+    const char *tls_ca_file, *tls_cert_file, *tls_key_file, *http_version;
+    bool ordered, no_ordered, tls_insecure, no_tls_insecure, allow_private, no_allow_private;
     struct option_texts headers, subscribe, unsubscribe;
     const char *secret;
     bool json;
@@ -55,7 +55,12 @@ struct endpoint_options {
                         "A client certificate."),                                                  \
         ENDPOINT_OPTION("tls-key-file", "FILE", OPTION_TEXT, tls_key_file, "Its private key."),    \
         ENDPOINT_OPTION("tls-insecure", NULL, OPTION_FLAG, tls_insecure,                           \
-                        "Accept any certificate, which protects nothing.")
+                        "Accept any certificate, which protects nothing."),                        \
+        ENDPOINT_OPTION("http-version", "1.1|2", OPTION_TEXT, http_version,                        \
+                        "2: use HTTP/2 over https where the receiver speaks it."),                 \
+        ENDPOINT_OPTION("allow-private", NULL, OPTION_FLAG, allow_private,                         \
+                        "It may lie at a private address (10.0.0.0/8 …), if the configuration "  \
+                        "permits that by permit_allow_private.")
 
 /* Options as an edit of rows, and the memory that it needs. Starts as {0}. */
 struct endpoint_settings {
@@ -69,6 +74,9 @@ int endpoint_settings_read(struct database *database, const struct endpoint_opti
                            struct endpoint_settings *settings, struct error *error) must_check;
 
 void endpoint_settings_free(struct endpoint_settings *settings);
+
+/* Whether a setting is on or off. */
+bool endpoint_setting_is_flag(int setting);
 
 /* A setting as people write it ("15s"), appended; `text` is the column's. */
 void endpoint_settings_print(struct buffer *line, int setting, const char *text);

@@ -14,6 +14,7 @@
 
 #include "outhook/base/error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -42,12 +43,15 @@ void networks_free(struct networks *networks);
 struct address_policy {
     struct networks allow; /* may be called although they are not public */
     struct networks deny;  /* may never be called; wins over allow */
+    bool permit_private;   /* an endpoint's allow_private counts */
 };
 
 /* NULL when the address may be connected to; else why not, as a static phrase such as "loopback
  * address". A network of either list matches the address itself or the IPv4 address within it. IPv6
- * networks never match IPv4: "::/0" stands for all of IPv6. A family that is neither is refused. */
+ * networks never match IPv4: "::/0" stands for all of IPv6. A family that is neither is refused.
+ * `allow_private` is the endpoint's, and opens private-use addresses alone (RFC 1918, RFC 4193):
+ * neither loopback nor link-local ones, at which machines and clouds keep what is theirs. */
 const char *address_policy_refusal(const struct address_policy *policy,
-                                   const struct sockaddr *address);
+                                   const struct sockaddr *address, bool allow_private);
 
 #endif

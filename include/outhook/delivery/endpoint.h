@@ -24,7 +24,7 @@ struct endpoint {
     int64_t id;
     char *name; /* NULL: made by a webhook to a bare URL */
     char *url;
-    bool enabled, ordered, tls_insecure;
+    bool enabled, ordered, tls_insecure, http2, allow_private;
     enum signing signing;
     struct endpoint_secret *secrets; /* newest first */
     int secret_count;

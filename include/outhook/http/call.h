@@ -8,6 +8,7 @@
 #include "outhook/base/list.h"
 #include "outhook/delivery/address_policy.h"
 #include "outhook/delivery/outcome.h"
+#include "outhook/http/proxy.h"
 #include "outhook/http/resolver.h"
 #include "outhook/http/target.h"
 
@@ -25,6 +26,7 @@ struct http_policy {
     char *ca_file;
     char *default_secret; /* signs calls to bare URLs; NULL: they are unsigned */
     struct address_policy addresses;
+    struct proxy *proxy; /* NULL: none */
 };
 
 /* A policy, all zero, with one reference. */

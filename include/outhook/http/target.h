@@ -10,6 +10,7 @@
 
 #include <curl/curl.h>
 #include <stdbool.h>
+#include <sys/socket.h>
 
 struct target {
     CURLU *url;
@@ -22,6 +23,12 @@ struct target {
  * Returns 0, or ERROR_USAGE and a sentence, with the target empty. Freed with target_free(). Any
  * thread. */
 int target_parse(const char *text, struct target *target, struct error *error) must_check;
+
+/* The address that a target holds in place of a name, or loopback for localhost. */
+void target_address(const struct target *target, struct sockaddr_storage *address);
+
+/* Whether a host, in lower case, has to be looked up. */
+bool host_is_name(const char *host);
 
 /* Frees what a target holds, and makes it empty. */
 void target_free(struct target *target);

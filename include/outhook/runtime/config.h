@@ -75,6 +75,12 @@
       "Networks that may be called although they are not public, such as 127.0.0.0/8 fd00::/8.")   \
     X(deny_networks, TEXT, "", 0, 10000, NULL, AT_RELOAD,                                          \
       "Networks that may never be called; wins over allow_networks.")                              \
+    X(permit_allow_private, CHOICE, "no", 0, 0, "no yes", AT_RELOAD,                               \
+      "Whether allow_private of an endpoint counts, which lets it lie at a private address "       \
+      "(10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, fc00::/7): no or yes.")                         \
+    X(proxy, TEXT, "", 0, 2000, NULL, AT_RELOAD,                                                   \
+      "Calls go through this proxy, http://[USER:PASSWORD@]HOST:PORT or socks5h://...; it then "   \
+      "decides where host names lead.")                                                            \
     X(ca_file, TEXT, "/etc/ssl/certs/ca-certificates.crt", 1, 4000, NULL, AT_RELOAD,               \
       "The certificate authorities that https receivers are held against.")                        \
     X(default_secret, TEXT, "", 0, 500, NULL, AT_RELOAD,                                           \

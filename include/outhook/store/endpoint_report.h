@@ -31,7 +31,9 @@ struct database;
     X(TLS_CA_FILE, "tls_ca_file")                                                                  \
     X(TLS_CERT_FILE, "tls_cert_file")                                                              \
     X(TLS_KEY_FILE, "tls_key_file")                                                                \
-    X(TLS_INSECURE, "tls_insecure")
+    X(TLS_INSECURE, "tls_insecure")                                                                \
+    X(HTTP_VERSION, "http_version")                                                                \
+    X(ALLOW_PRIVATE, "allow_private")
 
 enum endpoint_setting {
 #define ENDPOINT_SETTING_CONSTANT(name, column) ENDPOINT_##name,
