@@ -153,6 +153,15 @@ static int exit_code(int kind) {
     return kind == ERROR_DAMAGED ? EXIT_DAMAGED : error_exit_code(kind);
 }
 
+/* What libraries would take from the environment behind our back: a file to write TLS keys to, other
+ * certificate authorities, names for hosts. Proxies are switched off where calls are made. */
+static void forget_environment(void) {
+    static const char *const names[] = {"SSLKEYLOGFILE", "SSL_CERT_FILE", "SSL_CERT_DIR",
+                                        "HOSTALIASES"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        unsetenv(names[i]);
+}
+
 static int run(struct options *options, struct error *error) {
     struct config config;
     const struct supervisor_options supervisor = {
@@ -179,6 +188,7 @@ static int run(struct options *options, struct error *error) {
 int main(int argc, char **argv) {
     struct options options = {0};
     struct error error = {0};
+    forget_environment();
     int r = options_parse(&options, argc, argv, &error);
     if (!r)
         r = run(&options, &error);
