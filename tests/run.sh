@@ -1,7 +1,8 @@
 #!/bin/sh
 # Builds everything and runs every test.
 #
-#     sh tests/run.sh            all of it: gcc and clang, and the tests again with ASan, UBSan and TSan
+#     sh tests/run.sh            all of it: gcc and clang, the tests again with ASan, UBSan and TSan, and
+#                                the fuzzers, for a minute each
 #     sh tests/run.sh --quick    the ordinary build and its tests
 #
 # Installs what is missing with apt. The last line is "N passed, N failed": tests of ctest and pytest;
@@ -164,6 +165,19 @@ run_e2e() {
     count "$directory/e2e.xml" "$run_status"
 }
 
+# run_fuzzers DIRECTORY TITLE SECONDS: each for so long; one counts as a test.
+run_fuzzers() {
+    begin "$2"
+    run sh tests/fuzz/run.sh "$1" "$3" >"$directory/fuzz.log" 2>&1
+    cat "$directory/fuzz.log"
+    good=$(grep -c '^[a-z_]* passed' "$directory/fuzz.log" || true)
+    bad=$(grep -c '^[a-z_]* failed' "$directory/fuzz.log" || true)
+    if { [ "$run_status" -ne 0 ] || [ "$good" -eq 0 ]; } && [ "$bad" -eq 0 ]; then
+        bad=1
+    fi
+    end "$good" "$bad"
+}
+
 # ---- all of it -----------------------------------------------------------------------------------
 
 : >"$directory/summary"
@@ -177,10 +191,13 @@ if [ -z "$quick" ]; then
     for sanitizer in asan:Asan tsan:Tsan; do
         name=${sanitizer%:*}
         if build "build-$name" "$name: build" gcc -DCMAKE_BUILD_TYPE="${sanitizer#*:}"; then
-            run_ctest "build-$name" "$name: ctest" --tests-regex '^unit\.'
+            run_ctest "build-$name" "$name: ctest" --tests-regex '^(unit|fuzz)\.'
             run_e2e "build-$name" "$name: end to end"
         fi
     done
+    if build build-fuzz "fuzz: build" clang -DOUTHOOK_FUZZ=ON; then
+        run_fuzzers build-fuzz "fuzz: a minute each" 60
+    fi
 fi
 
 printf '\n'
