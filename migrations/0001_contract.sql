@@ -117,6 +117,12 @@ CREATE TABLE subscriptions (
 -- One webhook on its way to one endpoint. The row is pending exactly while finished_at is NULL, but
 -- for the moment inside a status change when a trigger has yet to complete it.
 -- AUTOINCREMENT, because the daemon finds what is new by "id greater than the last one seen".
+--
+-- A pending one may be held (held = 1): it waits until it is released (held = 0), and does not expire
+-- before that. It is no status of its own, for it is as unfinished as before and counts as much. While
+-- it is held, due_at is the year 10000 (253402300800000), which no webhook can ask for, and held_due_at
+-- keeps what it was: so it stands last in its lane's index, which neither that nor the daemon has to
+-- know of, and held ones can be counted there.
 CREATE TABLE deliveries (
     id               INTEGER PRIMARY KEY AUTOINCREMENT,
     webhook_id       INTEGER NOT NULL,
@@ -133,7 +139,10 @@ CREATE TABLE deliveries (
     finished_at      INTEGER,
     last_status_code INTEGER,
     last_error       TEXT,
-    last_duration_ms INTEGER
+    last_duration_ms INTEGER,
+    held             INTEGER NOT NULL DEFAULT 0
+        CONSTRAINT "held is 0 or 1" CHECK (held IN (0, 1)),
+    held_due_at      INTEGER
 ) STRICT;
 
 CREATE INDEX deliveries_lane ON deliveries (endpoint_id, due_at) WHERE status = 'pending';
@@ -386,7 +395,7 @@ CREATE TRIGGER deliveries_delete AFTER DELETE ON deliveries BEGIN
 END;
 
 CREATE TRIGGER deliveries_judge_insert BEFORE INSERT ON deliveries
-WHEN NEW.status <> 'pending' OR NEW.attempts <> 0 OR NEW.attempts_before <> 0
+WHEN NEW.status <> 'pending' OR NEW.attempts <> 0 OR NEW.attempts_before <> 0 OR NEW.held <> 0
      OR NOT EXISTS (SELECT 1 FROM webhooks WHERE id = NEW.webhook_id)
      OR NOT EXISTS (SELECT 1 FROM endpoints WHERE id = NEW.endpoint_id)
      OR EXISTS (SELECT 1 FROM deliveries WHERE id = NEW.id) BEGIN
@@ -407,15 +416,31 @@ WHEN NEW.status IS NOT OLD.status BEGIN
         RAISE(ABORT, 'the endpoint of this delivery is gone: insert the webhook again for another one')
     WHEN NEW.status = 'pending' AND NOT EXISTS (SELECT 1 FROM webhooks WHERE id = OLD.webhook_id) THEN
         RAISE(ABORT, 'the webhook of this delivery is gone, so there is nothing to send')
+    WHEN NEW.status = 'pending' AND NEW.due_at NOT BETWEEN 100000000000 AND 253402300799999 THEN
+        RAISE(ABORT, 'due_at is milliseconds since 1970: multiply seconds by 1000')
     END;
 END;
 
--- The second half of a status change is done by the triggers below; they are told from people by the
--- row being halfway: pending with a finished_at, or finished without one.
+CREATE TRIGGER deliveries_judge_held BEFORE UPDATE OF held ON deliveries
+WHEN NEW.held = 1 AND OLD.held = 0 AND (OLD.status <> 'pending' OR NEW.status <> 'pending') BEGIN
+    SELECT RAISE(ABORT, 'only a pending delivery can be held');
+END;
+
+-- The second half of a change is done by the triggers below; they are told from people by the row being
+-- halfway: pending with a finished_at, or finished without one; held without a held_due_at, or the
+-- other way round.
 CREATE TRIGGER deliveries_keep BEFORE UPDATE OF id, webhook_id, endpoint_id, attempts, attempts_before,
-    due_at, retry_at, expires_at, created_at, finished_at, last_status_code, last_error, last_duration_ms
-ON deliveries WHEN (OLD.status = 'pending') = (OLD.finished_at IS NULL) BEGIN
-    SELECT RAISE(ABORT, 'only the status of a delivery may be changed: to cancelled, or to pending to replay it');
+    retry_at, expires_at, created_at, finished_at, last_status_code, last_error, last_duration_ms, held_due_at
+ON deliveries WHEN (OLD.status = 'pending') = (OLD.finished_at IS NULL)
+    AND OLD.held = (OLD.held_due_at IS NOT NULL) BEGIN
+    SELECT RAISE(ABORT, 'only the status of a delivery may be changed: to cancelled, or to pending to replay it; and held');
+END;
+
+-- A replay may say when; many may so be spread over time.
+CREATE TRIGGER deliveries_keep_due BEFORE UPDATE OF due_at ON deliveries
+WHEN (OLD.status = 'pending') = (OLD.finished_at IS NULL) AND OLD.held = (OLD.held_due_at IS NOT NULL)
+    AND NOT (OLD.status <> 'pending' AND NEW.status = 'pending') BEGIN
+    SELECT RAISE(ABORT, 'only the status of a delivery may be changed; due_at together with it, by a replay');
 END;
 
 CREATE TRIGGER deliveries_replay AFTER UPDATE OF status ON deliveries
@@ -423,9 +448,9 @@ WHEN OLD.status <> 'pending' AND NEW.status = 'pending' BEGIN
     UPDATE deliveries SET
         attempts_before = attempts_before + attempts,
         attempts = 0,
-        due_at = (SELECT ms FROM _now),
+        due_at = max((SELECT ms FROM _now), CASE WHEN NEW.due_at <> OLD.due_at THEN NEW.due_at ELSE 0 END),
         retry_at = NULL,
-        expires_at = (SELECT ms FROM _now)
+        expires_at = max((SELECT ms FROM _now), CASE WHEN NEW.due_at <> OLD.due_at THEN NEW.due_at ELSE 0 END)
             + (SELECT w.expires_at - coalesce(w.deliver_at, w.created_at) FROM webhooks AS w
                WHERE w.id = OLD.webhook_id),
         finished_at = NULL
@@ -437,9 +462,21 @@ END;
 CREATE TRIGGER deliveries_cancel AFTER UPDATE OF status ON deliveries
 WHEN OLD.status = 'pending' AND NEW.status <> 'pending' BEGIN
     UPDATE deliveries
-    SET finished_at = (SELECT ms FROM _now)
+    SET finished_at = (SELECT ms FROM _now), due_at = coalesce(held_due_at, due_at), held = 0, held_due_at = NULL
     WHERE id = OLD.id;
     UPDATE queue_depth SET pending = pending - 1;
+    INSERT INTO _tell_daemon VALUES (OLD.endpoint_id);
+END;
+
+CREATE TRIGGER deliveries_hold AFTER UPDATE OF held ON deliveries
+WHEN OLD.held = 0 AND NEW.held = 1 BEGIN
+    UPDATE deliveries SET held_due_at = due_at, due_at = 253402300800000 WHERE id = OLD.id;
+    INSERT INTO _tell_daemon VALUES (OLD.endpoint_id);
+END;
+
+CREATE TRIGGER deliveries_release AFTER UPDATE OF held ON deliveries
+WHEN OLD.held = 1 AND NEW.held = 0 AND NEW.held_due_at IS NOT NULL BEGIN
+    UPDATE deliveries SET due_at = coalesce(held_due_at, due_at), held_due_at = NULL WHERE id = OLD.id;
     INSERT INTO _tell_daemon VALUES (OLD.endpoint_id);
 END;
 

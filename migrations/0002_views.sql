@@ -36,17 +36,20 @@ FROM endpoint_gates;
 
 -- The backlog, a row an endpoint. What holds it up is what outhookd knew when it last changed.
 CREATE VIEW queue AS
-SELECT coalesce(e.name, e.url) AS endpoint, p.pending, p.due,
+SELECT coalesce(e.name, e.url) AS endpoint, p.pending, p.due, p.held,
     datetime((SELECT created_at FROM deliveries WHERE id = p.oldest_id) / 1000, 'unixepoch') AS oldest,
-    datetime(p.next_due_at / 1000, 'unixepoch') AS next_due,
+    CASE WHEN p.held < p.pending THEN datetime(p.next_due_at / 1000, 'unixepoch') END AS next_due,
     CASE WHEN e.id IS NULL THEN 'endpoint is gone'
+         WHEN e.enabled = 0 AND e.disabled_reason GLOB 'on hold*' THEN e.disabled_reason
+         WHEN p.held = p.pending THEN 'on hold'
          WHEN e.enabled = 0 THEN 'disabled: ' || replace(coalesce(e.disabled_reason, 'by hand'), 'disabled ', '')
          WHEN g.gate IS NOT NULL THEN (SELECT text FROM _gate_text WHERE endpoint_id = e.id)
          WHEN p.due > 0 THEN 'due'
          ELSE 'waiting' END AS state,
     p.endpoint_id
 FROM (SELECT endpoint_id, count(*) AS pending, min(id) AS oldest_id, min(due_at) AS next_due_at,
-          count(*) FILTER (WHERE due_at <= (julianday('now') - 2440587.5) * 86400000) AS due
+          count(*) FILTER (WHERE due_at <= (julianday('now') - 2440587.5) * 86400000) AS due,
+          count(*) FILTER (WHERE due_at = 253402300800000) AS held
       FROM deliveries WHERE status = 'pending' GROUP BY endpoint_id) AS p
 LEFT JOIN endpoints AS e ON e.id = p.endpoint_id
 LEFT JOIN endpoint_gates AS g ON g.endpoint_id = p.endpoint_id;
@@ -57,7 +60,9 @@ SELECT d.id, coalesce(e.name, e.url) AS endpoint, w.type, d.status,
     d.attempts_before + d.attempts AS attempts,
     d.last_status_code AS status_code, d.last_error AS error, d.last_duration_ms AS duration_ms,
     datetime(d.created_at / 1000, 'unixepoch') AS created,
-    CASE d.status WHEN 'pending' THEN datetime(coalesce(d.retry_at, d.due_at) / 1000, 'unixepoch') END AS next_attempt,
+    CASE WHEN d.held THEN 'on hold'
+         WHEN d.status = 'pending' THEN datetime(coalesce(d.retry_at, d.due_at) / 1000, 'unixepoch')
+         END AS next_attempt,
     datetime(d.finished_at / 1000, 'unixepoch') AS finished,
     d.webhook_id, d.endpoint_id
 FROM deliveries AS d

@@ -16,8 +16,16 @@ const struct argument arguments[] = {
      "A number and a unit, ms, s, m, h or d: 250ms, 30s, 5m, 12h, 7d."},
     {"ENDPOINT", ARGUMENT_ENDPOINT, NULL,
      "An endpoint's name; or, of one that was made by a webhook to a bare URL, that URL."},
+    {"ERROR", ARGUMENT_TEXT, NULL,
+     "How the last attempt ended: a status code (503), a class of them (5xx), a part of the "
+     "error's "
+     "text, or a pattern with * and ? for all of it."},
     {"FILE", ARGUMENT_FILE, NULL, NULL},
     {"FORMAT", ARGUMENT_WORDS, "standard github stripe shopify none", NULL},
+    {"ID", ARGUMENT_TEXT, NULL,
+     "A delivery's id, as outhook list shows it. Verbs that act on many also take ranges, 10-20, "
+     "and "
+     "a - for ids on the standard input."},
     {"METHOD", ARGUMENT_WORDS, "POST PUT PATCH DELETE", NULL},
     {"PATH", ARGUMENT_FILE, NULL, NULL},
     {"PATTERN", ARGUMENT_TEXT, NULL,
@@ -28,6 +36,11 @@ const struct argument arguments[] = {
     {"SHELL", ARGUMENT_WORDS, "bash zsh", NULL},
     {"STATUS", ARGUMENT_WORDS, SELECTION_STATUSES(STATUS_WORD), NULL},
     {"STATUS,…", ARGUMENT_LIST, SELECTION_STATUSES(STATUS_WORD), NULL},
+    {"RATE", ARGUMENT_TEXT, NULL, "So many a second, such as 100 or 0.5."},
+    {"WHEN", ARGUMENT_TEXT, NULL,
+     "So long ago, such as 30m, 12h or 7d; or a time in UTC, such as 2026-05-01, 2026-05-01T12:30 "
+     "or, "
+     "with an offset, 2026-05-01T14:30+02:00."},
     {"VERB", ARGUMENT_VERB, NULL, NULL},
     {0},
 };

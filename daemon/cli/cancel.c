@@ -3,10 +3,12 @@
 static const struct change cancel = {
     .verb = "cancel",
     .past = "cancelled",
-    .from = SELECTION_PENDING,
+    .act = "set",
+    .to = "to cancelled",
+    .did = "set to cancelled",
     .from_unless_told = SELECTION_PENDING,
-    .to = "cancelled",
     .only = "only pending deliveries",
+    .change = {.act = OPERATOR_CANCEL},
 };
 
 static int cancel_run(const struct command *command, const void *settings, struct error *error) {

@@ -1,49 +1,29 @@
 #include "outhook/cli/change.h"
 
 #include "outhook/base/clock.h"
-#include "outhook/base/memory.h"
+#include "outhook/base/duration.h"
+#include "outhook/cli/progress.h"
 #include "outhook/cli/terminal.h"
+#include "outhook/cli/text.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { PROGRESS_AFTER_MS = 1000, PROGRESS_EVERY_MS = 100 };
-
-const struct option_row change_options[] = {
-    FILTER_OPTIONS(struct change_settings, filter),
-    {"all", NULL, OPTION_FLAG, offsetof(struct change_settings, all), 0, 0,
-     "Whatever it is, without any of these conditions."},
-    {"dry-run", NULL, OPTION_FLAG, offsetof(struct change_settings, dry_run), 0, 0,
-     "Change nothing, print how many it would be."},
-    {"yes", NULL, OPTION_FLAG, offsetof(struct change_settings, yes), 0, 0, "Don't ask."},
-    {0},
+/* The settings of a verb that has no others. */
+struct change_alone {
+    struct change_settings change;
 };
+
+const struct option_row change_options[] = {CHANGE_OPTIONS(struct change_alone, change), {0}};
 
 static const char *deliveries(int64_t count) {
     return count == 1 ? "delivery" : "deliveries";
 }
 
 /* ---- what was selected ----------------------------------------------------------------------- */
-
-/* Reads the operands as ids; *ids is freed by the caller. */
-static int change_ids(const struct command *command, int64_t **ids, struct error *error) {
-    *ids = memory_new((size_t)command->argc + 1, sizeof **ids);
-    for (int i = 0; i < command->argc; i++) {
-        const char *text = command->argv[i];
-        size_t length = strlen(text);
-        if (!length || length > 18 || strspn(text, "0123456789") != length)
-            return error_set(error, ERROR_USAGE,
-                             "%.100s is no delivery's id: outhook list shows them; a webhook is "
-                             "named by --webhook",
-                             text);
-        (*ids)[i] = strtoll(text, NULL, 10);
-    }
-    return 0;
-}
 
 static int change_selection(const struct command *command, const struct change_settings *settings,
                             const struct change *change, struct selection *selection,
@@ -58,157 +38,154 @@ static int change_selection(const struct command *command, const struct change_s
     int r = filter_selection(&settings->filter, selection, error);
     if (r)
         return r;
-    if (selection->statuses & ~change->from)
+    if (selection->statuses & ~operator_statuses(change->change.act))
         return error_set(error, ERROR_USAGE, "--status: %s can be %s", change->only, change->past);
     if (!selection->statuses && !command->argc)
         selection->statuses = change->from_unless_told;
+    selection->limit = settings->limit.value;
     return 0;
-}
-
-/* ---- while it runs --------------------------------------------------------------------------- */
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int number) {
-    (void)number;
-    interrupted = 1;
-}
-
-/* Ctrl-C stops between two slices, so that what was done can still be told. */
-static void catch_interrupts(void) {
-    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
-struct progress {
-    int64_t started_mono_ms, printed_mono_ms; /* 0: not yet printed */
-    bool terminal;
-};
-
-static bool change_report(const struct operator_result *result, void *context) {
-    struct progress *progress = context;
-    int64_t now = clock_now().mono_ms;
-    if (progress->terminal && now - progress->started_mono_ms >= PROGRESS_AFTER_MS &&
-        now - progress->printed_mono_ms >= PROGRESS_EVERY_MS) {
-        fprintf(stderr, "\r%" PRId64 " of %" PRId64, result->changed, result->selected);
-        fflush(stderr);
-        progress->printed_mono_ms = now;
-    }
-    return !interrupted;
-}
-
-static void progress_end(const struct progress *progress) {
-    if (progress->printed_mono_ms)
-        fprintf(stderr, "\r\033[K");
 }
 
 /* ---- what came of it ------------------------------------------------------------------------- */
 
+/* Where a replay that was spread over time goes on. */
+static void append_way_on(const struct operator_result *result, struct buffer *text) {
+    buffer_print(text, "the same command goes on with the rest");
+    int64_t ahead_ms = result->next_due_at - clock_now().wall_ms;
+    char delay[DURATION_TEXT_BYTES];
+    if (ahead_ms > 0)
+        buffer_print(text, ", with --delay %s behind those",
+                     duration_format((ahead_ms + 999) / 1000 * 1000, delay));
+}
+
+static void print_did(const struct change *change, const struct operator_result *result) {
+    printf("%" PRId64 " %s %s", result->changed, deliveries(result->changed), change->did);
+    if (result->next_due_at && result->changed) {
+        struct buffer text = {0};
+        text_append_time(&text, result->next_due_at);
+        printf(", the last one due at %s", buffer_text(&text));
+        buffer_free(&text);
+    }
+    printf("\n");
+}
+
 static int change_tell(const struct change *change, const struct operator_result *result,
                        struct error *error) {
-    printf("%" PRId64 " %s set to %s\n", result->changed, deliveries(result->changed), change->to);
+    print_did(change, result);
     if (result->refused)
         return error_set(error, ERROR_FAILED, "%" PRId64 " %s not %s%s: %.400s", result->refused,
                          result->refused == 1 ? "delivery was" : "deliveries were", change->past,
                          result->stopped ? ", and the rest not tried" : "", result->refusal.text);
-    if (result->stopped)
-        return error_set(error, ERROR_STOPPED,
-                         "interrupted: %" PRId64 " of %" PRId64
-                         " done; the same command goes on with the rest",
-                         result->changed, result->selected);
+    if (!result->stopped)
+        return 0;
+    struct buffer way_on = {0};
+    append_way_on(result, &way_on);
+    int r = error_set(error, ERROR_STOPPED, "interrupted: %" PRId64 " of %" PRId64 " done; %s",
+                      result->changed, result->selected, buffer_text(&way_on));
+    buffer_free(&way_on);
+    return r;
+}
+
+static int unfit_tell(const struct change *change, int64_t id, const struct operator_state *state,
+                      struct error *error) {
+    enum operator_act act = change->change.act;
+    if (!state->status)
+        return error_set(error, ERROR_FAILED, "there is no delivery %" PRId64, id);
+    if (!(selection_status(state->status, strlen(state->status)) & operator_statuses(act)))
+        return error_set(error, ERROR_FAILED, "delivery %" PRId64 " is %s: %s can be %s", id,
+                         state->status, change->only, change->past);
+    if (act == OPERATOR_HOLD && state->held)
+        return error_set(error, ERROR_FAILED, "delivery %" PRId64 " is on hold already", id);
+    if (act == OPERATOR_RELEASE && !state->held)
+        return error_set(error, ERROR_FAILED, "delivery %" PRId64 " is not on hold", id);
     return 0;
 }
 
-/* An id that wasn't changed was a mistake, unlike a condition that fits nothing. `unfit` is the
- * first one whose status didn't allow it. */
-static int change_find_unfit(struct database *database, const struct selection *selection,
+/* An id that can't be changed was a mistake, unlike a condition that fits nothing, and unlike a
+ * gap in a range. Finds the first one. */
+static int change_find_unfit(struct database *database, const struct filter_ids *ids,
                              const struct change *change, struct error *error) {
-    for (size_t i = 0; i < selection->id_count; i++) {
-        char *status;
-        int r = operator_status(database, selection->ids[i], &status, error);
-        if (r)
-            return r;
-        if (!status)
-            return error_set(error, ERROR_FAILED, "there is no delivery %" PRId64,
-                             selection->ids[i]);
-        if (!(selection_status(status, strlen(status)) & change->from))
-            r = error_set(error, ERROR_FAILED, "delivery %" PRId64 " is %s: %s can be %s",
-                          selection->ids[i], status, change->only, change->past);
-        free(status);
-        if (r)
-            return r;
+    int r = 0;
+    for (size_t i = 0; !r && i < ids->count; i++) {
+        struct operator_state state;
+        r = operator_state_read(database, ids->items[i], &state, error);
+        if (!r)
+            r = unfit_tell(change, ids->items[i], &state, error);
+        free(state.status);
     }
-    return 0;
+    return r;
 }
 
-static int change_apply(struct database *database, const struct selection *selection,
+/* ---- doing it -------------------------------------------------------------------------------- */
+
+static bool change_report(const struct operator_result *result, void *context) {
+    return progress_show(context, result->changed + result->refused);
+}
+
+static int change_apply(struct database *database, const struct selection *selection, int64_t count,
                         const struct change *change, struct error *error) {
-    const struct operator_change to = {change->from, change->to};
-    struct progress progress = {
-        .started_mono_ms = clock_now().mono_ms,
-        .terminal = isatty(STDERR_FILENO),
-    };
+    struct progress progress = progress_begin(count);
     struct operator_result result;
-    catch_interrupts();
-    int r = operator_change_all(database, selection, &to, &result, change_report, &progress, error);
+    int r = operator_change_all(database, selection, &change->change, &result, change_report,
+                                &progress, error);
     progress_end(&progress);
     if (!r)
         return change_tell(change, &result, error);
     if (result.changed)
-        printf("%" PRId64 " %s set to %s\n", result.changed, deliveries(result.changed),
-               change->to);
+        print_did(change, &result);
     return r;
 }
 
-static bool change_asks(const struct change_settings *settings, const struct selection *selection,
+/* Ids that were typed are meant. */
+static bool change_asks(const struct change_settings *settings, const struct filter_ids *ids,
                         int64_t count) {
-    return !settings->yes && !selection->ids && count > 1 && isatty(STDIN_FILENO);
+    return !settings->yes && count > 1 && isatty(STDIN_FILENO) && (!ids->count || ids->range_count);
+}
+
+static bool change_confirmed(const struct change *change, int64_t count) {
+    char question[120];
+    snprintf(question, sizeof question, "%c%s %" PRId64 " deliveries%s%s?",
+             change->act[0] - 'a' + 'A', change->act + 1, count, *change->to ? " " : "",
+             change->to);
+    return terminal_confirm(question);
 }
 
 static int change_selected(struct database *database, const struct change_settings *settings,
-                           const struct selection *selection, const struct change *change,
-                           struct error *error) {
-    const struct operator_change to = {change->from, change->to};
+                           const struct filter_ids *ids, const struct selection *selection,
+                           const struct change *change, struct error *error) {
     struct error unfit = {0};
     int64_t count = 0;
     int r = selection_check(database, selection, error);
     if (!r)
-        r = operator_count(database, selection, &to, &count, error);
+        r = operator_count(database, selection, change->change.act, &count, error);
     if (r)
         return r;
-    int found = change_find_unfit(database, selection, change, &unfit);
-    if (settings->dry_run) {
-        printf("would set %" PRId64 " %s to %s\n", count, deliveries(count), change->to);
-    } else {
-        char question[80];
-        snprintf(question, sizeof question, "Set %" PRId64 " deliveries to %s?", count, change->to);
-        if (change_asks(settings, selection, count) && !terminal_confirm(question))
-            return error_set(error, ERROR_FAILED, "nothing was changed");
-        r = change_apply(database, selection, change, error);
-    }
+    int found = change_find_unfit(database, ids, change, &unfit);
+    if (settings->dry_run)
+        printf("would %s %" PRId64 " %s%s%s\n", change->act, count, deliveries(count),
+               *change->to ? " " : "", change->to);
+    else if (change_asks(settings, ids, count) && !change_confirmed(change, count))
+        return error_set(error, ERROR_FAILED, "nothing was changed");
+    else
+        r = change_apply(database, selection, count, change, error);
     return r || !found ? r : error_set(error, found, "%s", unfit.text);
 }
 
 int change_run(const struct command *command, const struct change_settings *settings,
                const struct change *change, struct error *error) {
     struct selection selection = {0};
+    struct filter_ids ids = {0};
     struct database database;
-    int64_t *ids = NULL;
     int r = change_selection(command, settings, change, &selection, error);
     if (!r)
-        r = change_ids(command, &ids, error);
-    if (!r && command->argc) {
-        selection.ids = ids;
-        selection.id_count = (size_t)command->argc;
-    }
+        r = filter_ids_read(command, &ids, error);
+    filter_ids_select(&ids, &selection);
     if (!r)
         r = command_open(command, &database, DATABASE_PERSON, error);
     if (!r) {
-        r = change_selected(&database, settings, &selection, change, error);
+        r = change_selected(&database, settings, &ids, &selection, change, error);
         database_close(&database);
     }
-    free(ids);
+    filter_ids_free(&ids);
     return r;
 }

@@ -10,6 +10,7 @@ void delivery_json(struct buffer *json, const struct delivery_facts *delivery) {
     json_integer(json, "endpoint_id", delivery->endpoint_id);
     json_text(json, "endpoint", delivery->endpoint);
     json_text(json, "status", delivery->status);
+    json_bool(json, "held", delivery->held);
     json_integer(json, "attempts", delivery->attempts);
     json_integer(json, "attempts_before", delivery->attempts_before);
     json_integer(json, "created_at", delivery->created_at);

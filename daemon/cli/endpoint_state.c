@@ -87,7 +87,7 @@ static int disable_run(const struct command *command, const void *settings, stru
 static int remove_cancel(struct database *database, const struct endpoint_record *record,
                          int64_t *cancelled, struct error *error) {
     const struct selection selection = {.endpoint_id = record->id};
-    const struct operator_change cancel = {SELECTION_PENDING, "cancelled"};
+    const struct operator_change cancel = {.act = OPERATOR_CANCEL};
     struct operator_result result;
     int r = operator_change_all(database, &selection, &cancel, &result, NULL, NULL, error);
     *cancelled += result.changed;

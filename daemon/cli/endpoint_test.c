@@ -77,8 +77,9 @@ static int ping_insert(struct database *database, const struct endpoint_record *
 
 /* Leaves nothing behind that would still be sent. */
 static int ping_cancel(struct database *database, int64_t delivery_id, struct error *error) {
-    const struct selection selection = {.ids = &delivery_id, .id_count = 1};
-    const struct operator_change cancel = {SELECTION_PENDING, "cancelled"};
+    const struct selection_range range = {delivery_id, delivery_id};
+    const struct selection selection = {.ranges = &range, .range_count = 1};
+    const struct operator_change cancel = {.act = OPERATOR_CANCEL};
     struct operator_result result;
     return operator_change_all(database, &selection, &cancel, &result, NULL, NULL, error);
 }

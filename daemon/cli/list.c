@@ -54,7 +54,9 @@ static void add_age(struct table *table, int64_t ms, bool there) {
 }
 
 static void add_next(struct table *table, const struct delivery_facts *row, int64_t now) {
-    if (row->finished_at || row->due_at > now)
+    if (row->held)
+        table_add(table, "on hold", STYLE_WARN);
+    else if (row->finished_at || row->due_at > now)
         add_age(table, row->due_at - now, !row->finished_at);
     else
         table_add(table, "due", STYLE_PLAIN);

@@ -1,7 +1,9 @@
 #include "outhook/cli/option.h"
 
+#include "outhook/base/clock.h"
 #include "outhook/base/duration.h"
 #include "outhook/base/memory.h"
+#include "outhook/base/moment.h"
 #include "outhook/base/name.h"
 
 #include <errno.h>
@@ -55,6 +57,17 @@ static int option_set_duration(const struct known *known, const char *text, stru
     return 0;
 }
 
+static int option_set_time(const struct known *known, const char *text, struct error *error) {
+    struct option_number *number = option_field(known);
+    if (!moment_parse(text, clock_now().wall_ms, &number->value))
+        return error_set(error, ERROR_USAGE,
+                         "--%s %.100s: it has to be so long ago, such as 30m, 12h or 7d, or a time "
+                         "in UTC, such as 2026-05-01 or 2026-05-01T12:30",
+                         known->row->name, text);
+    number->given = true;
+    return 0;
+}
+
 static int option_set(const struct known *known, const char *text, struct error *error) {
     struct option_texts *texts = option_field(known);
     switch (known->row->kind) {
@@ -71,9 +84,11 @@ static int option_set(const struct known *known, const char *text, struct error 
     case OPTION_INTEGER:
         return option_set_integer(known, text, error);
     case OPTION_DURATION:
+        return option_set_duration(known, text, error);
+    case OPTION_TIME:
         break;
     }
-    return option_set_duration(known, text, error);
+    return option_set_time(known, text, error);
 }
 
 void option_free(const struct option_row *rows, void *settings) {

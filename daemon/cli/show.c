@@ -203,6 +203,8 @@ static void append_next_pending(struct buffer *line, const struct delivery_story
     if (!story->endpoint.id) {
         buffer_print(line, "nothing: its endpoint is gone; outhook cancel %" PRId64 " ends it",
                      delivery->id);
+    } else if (delivery->held) {
+        buffer_print(line, "waits on hold: outhook release %" PRId64 " lets it go", delivery->id);
     } else if (!story->endpoint.enabled) {
         buffer_print(line, "waits until its endpoint is enabled again: %s",
                      story->endpoint.disabled_reason ? story->endpoint.disabled_reason

@@ -10,9 +10,9 @@
 
 #define DELIVERY_COLUMNS                                                                           \
     "d.id, d.webhook_id, d.endpoint_id, d.status, d.attempts, d.attempts_before, "                 \
-    "coalesce(d.retry_at, d.due_at), "                                                             \
+    "coalesce(d.retry_at, d.held_due_at, d.due_at), "                                              \
     "d.expires_at, d.created_at, d.finished_at, d.last_status_code, d.last_error, "                \
-    "coalesce(d.last_duration_ms, -1), w.uid, w.type, coalesce(e.name, e.url)"
+    "coalesce(d.last_duration_ms, -1), w.uid, w.type, coalesce(e.name, e.url), d.held"
 #define DELIVERY_TABLES                                                                            \
     " FROM deliveries AS d LEFT JOIN webhooks AS w ON w.id = d.webhook_id "                        \
     "LEFT JOIN endpoints AS e ON e.id = d.endpoint_id WHERE true"
@@ -37,6 +37,7 @@ static void delivery_read(sqlite3_stmt *row, struct delivery_facts *delivery) {
         .uid = database_text(row, 13),
         .type = database_text(row, 14),
         .endpoint = database_text(row, 15),
+        .held = sqlite3_column_int(row, 16) != 0,
     };
 }
 

@@ -46,14 +46,64 @@ static void append_statuses(unsigned statuses, struct buffer *sql) {
 }
 
 static void append_ids(const struct selection *selection, struct buffer *sql) {
-    buffer_print(sql, " AND d.id IN (");
-    for (size_t i = 0; i < selection->id_count; i++)
-        buffer_print(sql, "%s%" PRId64, i ? ", " : "", selection->ids[i]);
+    const char * or = "";
+    buffer_print(sql, " AND (");
+    if (selection->ids) {
+        buffer_print(sql, "d.id IN (SELECT value FROM json_each(:ids))");
+        or = " OR ";
+    }
+    for (size_t i = 0; i < selection->range_count; i++, or = " OR ")
+        buffer_print(sql, "%sd.id BETWEEN %" PRId64 " AND %" PRId64, or, selection->ranges[i].first,
+                     selection->ranges[i].last);
     buffer_print(sql, ")");
 }
 
+enum error_kind_wanted { ERROR_TEXT_PART, ERROR_TEXT_GLOB, ERROR_CODE, ERROR_CODE_CLASS };
+
+static enum error_kind_wanted error_wanted(const char *text) {
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 3 && !text[3])
+        return ERROR_CODE;
+    if (digits == 1 && (!strcmp(text + 1, "xx") || !strcmp(text + 1, "XX")))
+        return ERROR_CODE_CLASS;
+    return text[strcspn(text, "*?[")] ? ERROR_TEXT_GLOB : ERROR_TEXT_PART;
+}
+
+static void append_error(const char *text, struct buffer *sql) {
+    switch (error_wanted(text)) {
+    case ERROR_CODE:
+        buffer_print(sql, " AND d.last_status_code = CAST(:error AS INTEGER)");
+        return;
+    case ERROR_CODE_CLASS:
+        buffer_print(sql, " AND d.last_status_code / 100 = CAST(substr(:error, 1, 1) AS INTEGER)");
+        return;
+    case ERROR_TEXT_GLOB:
+        buffer_print(sql, " AND lower(d.last_error) GLOB lower(:error)");
+        return;
+    case ERROR_TEXT_PART:
+        buffer_print(sql, " AND instr(lower(d.last_error), lower(:error))");
+        return;
+    }
+}
+
+/* A replay may have failed after an earlier run had arrived: the record of attempts tells. */
+#define SELECTION_MISSING                                                                          \
+    "d.status <> 'delivered' AND NOT EXISTS (SELECT 1 FROM deliveries AS o "                       \
+    "WHERE o.webhook_id = d.webhook_id AND o.endpoint_id = d.endpoint_id "                         \
+    "AND (o.status = 'delivered' OR EXISTS (SELECT 1 FROM attempts AS a "                          \
+    "WHERE a.delivery_id = o.id AND a.verdict = 'delivered')))"
+
+static void append_rest(const struct selection *selection, struct buffer *sql) {
+    if (selection->error)
+        append_error(selection->error, sql);
+    if (selection->held != SELECTION_HELD_OR_NOT)
+        buffer_print(sql, " AND d.held = %d", selection->held == SELECTION_HELD);
+    if (selection->missing)
+        buffer_print(sql, " AND " SELECTION_MISSING);
+}
+
 void selection_append(const struct selection *selection, struct buffer *sql) {
-    if (selection->ids)
+    if (selection->ids || selection->range_count)
         append_ids(selection, sql);
     if (selection->statuses)
         append_statuses(selection->statuses, sql);
@@ -69,15 +119,16 @@ void selection_append(const struct selection *selection, struct buffer *sql) {
         buffer_print(sql, " AND d.created_at >= %" PRId64, selection->since_at);
     if (selection->until_at)
         buffer_print(sql, " AND d.created_at < %" PRId64, selection->until_at);
+    append_rest(selection, sql);
 }
 
 void selection_bind(const struct selection *selection, sqlite3_stmt *statement) {
     const struct {
         const char *name, *text;
     } open[] = {
-        {":endpoint", selection->endpoint},
-        {":webhook", selection->webhook},
-        {":type", selection->type},
+        {":endpoint", selection->endpoint}, {":webhook", selection->webhook},
+        {":type", selection->type},         {":ids", selection->ids},
+        {":error", selection->error},
     };
     for (size_t i = 0; i < sizeof open / sizeof *open; i++) {
         int parameter = sqlite3_bind_parameter_index(statement, open[i].name);

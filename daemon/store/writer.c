@@ -10,18 +10,22 @@
 
 #define LAST " last_status_code = ?3, last_error = ?4, last_duration_ms = ?5"
 
-/* Whether the status stands in SET decides whether the lane's index is touched. */
+/* Whether the status stands in SET decides whether the lane's index is touched. A delivery that was
+ * put on hold while its call was under way stays there, if it isn't finished by it. */
 static const char sql_again[] =
-    "UPDATE deliveries SET attempts = attempts + 1, due_at = ?2, retry_at = ?6," LAST
+    "UPDATE deliveries SET attempts = attempts + 1, due_at = CASE held WHEN 0 THEN ?2 ELSE due_at "
+    "END,"
+    " held_due_at = CASE held WHEN 1 THEN ?2 END, retry_at = ?6," LAST
     " WHERE id = ?1 AND status = 'pending' RETURNING attempts_before + attempts";
 static const char sql_finish[] =
     "UPDATE deliveries SET attempts = attempts + 1, finished_at = ?2," LAST
-    ", status = ?6 WHERE id = ?1 AND status = 'pending' RETURNING attempts_before + attempts";
+    ", status = ?6, due_at = coalesce(held_due_at, due_at), held = 0, held_due_at = NULL"
+    " WHERE id = ?1 AND status = 'pending' RETURNING attempts_before + attempts";
 static const char sql_cancelled[] = "UPDATE deliveries SET attempts = attempts + 1," LAST
                                     " WHERE id = ?1 RETURNING attempts_before + attempts";
 static const char sql_expire[] =
     "UPDATE deliveries SET status = 'expired', finished_at = ?2, last_error = ?3"
-    " WHERE id = ?1 AND status = 'pending'";
+    " WHERE id = ?1 AND status = 'pending' AND held = 0";
 static const char sql_attempt[] =
     "INSERT INTO attempts (delivery_id, number, verdict, started_at, duration_ms, status_code,"
     " error, remote_address, response_headers, response_body)"

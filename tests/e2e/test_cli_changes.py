@@ -159,5 +159,4 @@ def test_a_long_change_shows_how_far_it_is_and_can_be_interrupted(database):
     assert any(line.endswith(f"{done} deliveries set to cancelled") for line in lines), lines
     if left:  # else it was quicker than the signal
         assert code == 1 and lines[-1].startswith(f"outhook: interrupted: {done} of 60000 done")
-        assert done % 500 == 0
     assert succeed("cancel", "--database", database, "--type", "many") == f"{left} deliveries set to cancelled\n"

@@ -2,8 +2,9 @@
 #define OUTHOOK_CLI_CHANGE_H
 
 /*
- * What replay and cancel have in common: they set the status of the deliveries that are selected by
- * id or by conditions, after a question when they are many.
+ * What the verbs that change many deliveries have in common: which ones, by ids or by conditions;
+ * how many; a question on a terminal; then slice after slice with a bar, until all is done or
+ * Ctrl-C; and what was done.
  */
 
 #include "outhook/cli/filter.h"
@@ -12,19 +13,38 @@
 
 struct change_settings {
     struct filter filter;
+    struct option_number limit;
     bool all, dry_run, yes;
 };
 
 struct change {
     const char *verb;          /* "replay" */
     const char *past;          /* "replayed" */
-    unsigned from;             /* the statuses that it may act on */
-    unsigned from_unless_told; /* of these, the ones that a filter without --status means */
-    const char *to;
-    const char *only; /* "only finished deliveries" */
+    const char *act, *to;      /* what it does to deliveries: "set" … "to pending" */
+    const char *did;           /* "set to pending" */
+    unsigned from_unless_told; /* the statuses that a filter without --status means */
+    const char *only;          /* which ones it can be done to: "only finished deliveries" */
+    struct operator_change change;
 };
 
-/* Their option table. */
+/* The rows of an option table for the `struct change_settings` that is a verb's settings' member.
+ */
+#define CHANGE_OPTIONS(settings, member)                                                           \
+    FILTER_OPTIONS(settings, member.filter),                                                       \
+        {"limit",                                                                                  \
+         "N",                                                                                      \
+         OPTION_INTEGER,                                                                           \
+         offsetof(settings, member.limit),                                                         \
+         1,                                                                                        \
+         INT64_MAX,                                                                                \
+         "At most so many, the oldest first."},                                                    \
+        FILTER_OPTION(settings, member.all, "all", NULL, OPTION_FLAG,                              \
+                      "Whatever it is, without any of these conditions."),                         \
+        FILTER_OPTION(settings, member.dry_run, "dry-run", NULL, OPTION_FLAG,                      \
+                      "Change nothing, print how many it would be."),                              \
+        FILTER_OPTION(settings, member.yes, "yes", NULL, OPTION_FLAG, "Don't ask.")
+
+/* An option table of these alone. */
 extern const struct option_row change_options[];
 
 /* Does it, and prints what it did. */

@@ -22,6 +22,7 @@ enum option_kind {
     OPTION_TEXTS,    /* struct option_texts; each one given counts */
     OPTION_INTEGER,  /* struct option_number */
     OPTION_DURATION, /* struct option_number, in ms */
+    OPTION_TIME,     /* struct option_number, in ms since 1970: see moment.h */
 };
 
 struct option_texts {

@@ -23,6 +23,7 @@ struct database;
 struct delivery_facts {
     int64_t id, webhook_id, endpoint_id;
     char *status;
+    bool held; /* it waits until it is released, whatever due_at says */
     int64_t attempts, attempts_before;
     int64_t due_at, expires_at, created_at, finished_at;
     int64_t last_status_code;

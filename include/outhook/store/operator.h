@@ -2,9 +2,13 @@
 #define OUTHOOK_STORE_OPERATOR_H
 
 /*
- * What an operator does to many deliveries at once: replay and cancel. It is the UPDATE of the
- * status that a person may do in SQL, with the same triggers, but in slices: a transaction is a few
- * hundred rows, so that neither the daemon nor a producer waits long for the lock.
+ * What an operator does to many deliveries at once: replay, cancel, hold, release, purge. It is
+ * what a person may do in SQL, with the same triggers, but in slices: a transaction ends after a
+ * few milliseconds, so that neither the daemon nor a producer waits long for the lock.
+ *
+ * How long a slice may work is measured, not guessed: it works for OPERATOR_HOLD_US less what the
+ * last commits took, looks at the clock after each row, and then leaves the lock alone for as long
+ * as it held it.
  */
 
 #include "outhook/base/error.h"
@@ -15,10 +19,21 @@
 
 struct database;
 
-/* From which statuses to which one. */
+enum { OPERATOR_HOLD_US = 20000 }; /* how long a slice means to hold the write lock */
+
+enum operator_act {
+    OPERATOR_REPLAY, /* finished ones become pending */
+    OPERATOR_CANCEL,
+    OPERATOR_HOLD,    /* pending ones wait until they are released */
+    OPERATOR_RELEASE, /* those become due again when they were before */
+    OPERATOR_PURGE,   /* finished ones are deleted with their attempts; and their webhooks when
+                       * these have no other delivery */
+};
+
 struct operator_change {
-    unsigned from;  /* enum selection_status bits: others among the selection are left alone */
-    const char *to; /* "pending" or "cancelled" */
+    enum operator_act act;
+    double rate;    /* of a replay: so many a second become due, from due_at on; 0: all at once */
+    int64_t due_at; /* of a replay: wall ms; 0: now */
 };
 
 struct operator_result {
@@ -27,25 +42,35 @@ struct operator_result {
     int64_t refused;      /* by a trigger */
     struct error refusal; /* the first such trigger's sentence */
     bool stopped;         /* before the end: because `report` said so, or the queue is full */
+    int64_t next_due_at;  /* with a rate: when the next one would have become due */
+    int64_t longest_us;   /* that the write lock was held */
 };
 
 /* Told after each slice how far it got. Returns false to stop there. */
 typedef bool operator_report(const struct operator_result *result, void *context);
 
+/* The statuses that an act may find. */
+unsigned operator_statuses(enum operator_act act);
+
 /* Counts what operator_change_all() would change. */
 int operator_count(struct database *database, const struct selection *selection,
-                   const struct operator_change *change, int64_t *count,
-                   struct error *error) must_check;
+                   enum operator_act act, int64_t *count, struct error *error) must_check;
 
-/* Changes every delivery of the selection that exists when it begins, each at most once. What is
- * refused is counted, and stops nothing, but for a full queue. `result` holds what was done, also
- * after an error: the slices before it stay. */
+/* Changes every delivery of the selection that exists when it begins, each at most once, oldest
+ * first. What is refused is counted, and stops nothing, but for a full queue. `result` holds what
+ * was done, also after an error: the slices before it stay. While no daemon runs to do so, it also
+ * keeps the write-ahead log short. */
 int operator_change_all(struct database *database, const struct selection *selection,
                         const struct operator_change *change, struct operator_result *result,
                         operator_report *report, void *context, struct error *error) must_check;
 
-/* The status of one delivery, copied to `status` (freed with free()); NULL when there is none. */
-int operator_status(struct database *database, int64_t delivery_id, char **status,
-                    struct error *error) must_check;
+/* What an operator may want to know of one delivery that an act doesn't fit. */
+struct operator_state {
+    char *status; /* freed with free(); NULL: there is no such delivery */
+    bool held;
+};
+
+int operator_state_read(struct database *database, int64_t delivery_id,
+                        struct operator_state *state, struct error *error) must_check;
 
 #endif

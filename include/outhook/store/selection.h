@@ -2,8 +2,8 @@
 #define OUTHOOK_STORE_SELECTION_H
 
 /*
- * Which deliveries: what `outhook list`, `replay` and `cancel` act on. Every condition that is
- * given must hold; one that isn't holds always.
+ * Which deliveries: what `outhook list`, `replay`, `cancel`, `hold`, `release` and `purge` act on.
+ * Every condition that is given must hold; one that isn't holds always.
  */
 
 #include "outhook/base/buffer.h"
@@ -39,9 +39,19 @@ enum selection_status {
         SELECTION_FINISHED = ((1 << SELECTION_STATUS_COUNT) - 1) & ~SELECTION_PENDING,
 };
 
+/* Ids from the first to the last one, both included. */
+struct selection_range {
+    int64_t first, last;
+};
+
+enum { SELECTION_RANGES_MAX = 100 };
+
+enum selection_held { SELECTION_HELD_OR_NOT, SELECTION_HELD, SELECTION_NOT_HELD };
+
 struct selection {
-    const int64_t *ids; /* deliveries; NULL: any */
-    size_t id_count;
+    const char *ids; /* deliveries, as a JSON array of any length; NULL, and no ranges: any */
+    const struct selection_range *ranges; /* or these; at most SELECTION_RANGES_MAX */
+    size_t range_count;
     unsigned statuses;    /* any of these; 0: any at all */
     int64_t endpoint_id;  /* 0: any */
     const char *endpoint; /* a name, or the URL of an endpoint that was made by a webhook */
@@ -49,6 +59,12 @@ struct selection {
     const char *webhook;  /* an id or a uid */
     int64_t since_at;     /* created at or after, ms since 1970; 0: ever */
     int64_t until_at;     /* created before; 0: ever */
+    /* How the last attempt ended: a status code (503), a class of them (5xx), a GLOB pattern that
+     * the error's text matches as a whole, or a part of it, in any case of ASCII letters. */
+    const char *error;
+    bool missing; /* no attempt to bring the same webhook to the same endpoint has succeeded */
+    enum selection_held held;
+    int64_t limit; /* for operator_change_all(): at most so many, oldest first; 0: all */
 };
 
 /* The bit of a status word, or 0. */
