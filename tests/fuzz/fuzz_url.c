@@ -89,8 +89,8 @@ static void judge_address(const struct address_policy *policy,
                           const struct sockaddr_storage *address) {
     const struct address_policy closed = {0};
     const struct sockaddr *plain = (const struct sockaddr *)(const void *)address;
-    const char *refusal = address_policy_refusal(policy, plain);
-    const char *refusal_by_default = address_policy_refusal(&closed, plain);
+    const char *refusal = address_policy_refusal(policy, plain, false);
+    const char *refusal_by_default = address_policy_refusal(&closed, plain, false);
     if (list_has(&policy->deny, address))
         fuzz_require(refusal);
     else if (list_has(&policy->allow, address) && !policy->deny.count)
@@ -110,7 +110,8 @@ static void judge_address(const struct address_policy *policy,
         memcpy(&v4.sin_addr, v6 + 12, 4);
         memcpy(&inner, &v4, sizeof v4);
         judge_address(&closed, &inner);
-        fuzz_require(!refusal_by_default == !address_policy_refusal(&closed, (void *)&inner));
+        fuzz_require(!refusal_by_default ==
+                     !address_policy_refusal(&closed, (void *)&inner, false));
     } else if (list_has(&registry_networks, address)) {
         fuzz_require(refusal_by_default);
     }
