@@ -185,23 +185,27 @@ def test_a_dead_name_server_hurts_nobody_else(db, daemon, world, new_inside):
                what="all but the connections to the receiver are given back")
 
 
-def test_names_that_nobody_answers_for_leave_lookups_to_others(db, daemon, world, new_inside):
-    one = new_inside()
-    count = 60
+def test_names_that_nobody_answers_for_leave_lookups_to_others(db, daemon, new_world):
+    """16 names that hang share 4 lookups; others, never seen before, need one attempt each."""
+    world = new_world(options="timeout:1 attempts:1")
+    one = world.run(Receiver)
     world.server.default = "hang"
-    run(db, f"""INSERT INTO endpoints (name, url, connect_timeout_ms)
-                SELECT 'dead' || value, 'http://dead' || value || '.test/', 500 FROM generate_series(1, {count});
-                INSERT INTO webhooks (endpoint, payload)
-                SELECT 'dead' || (1 + value % {count}), '{{}}' FROM generate_series(1, {50 * count})""")
-    daemon(prefix=world.prefix, max_in_flight=32, max_lookups=4, retry_schedule="200ms", max_attempts=1000,
-           breaker_open="200ms", breaker_open_max="200ms", drain_timeout="0s")
-    wait_until(lambda: value(db, "SELECT count(*) FROM attempts") > count, what="most of them have failed once")
+    run(db, """INSERT INTO endpoints (name, url, connect_timeout_ms)
+               SELECT 'dead' || value, 'http://dead' || value || '.test/', 500 FROM generate_series(1, 16);
+               INSERT INTO webhooks (endpoint, payload)
+               SELECT 'dead' || (1 + value % 16), '{}' FROM generate_series(1, 1600)""")
+    daemon(prefix=world.prefix, max_in_flight=48, max_lookups=4, retry_schedule="100ms", max_attempts=1000,
+           breaker_failures=1000, drain_timeout="0s", connect_timeout="500ms")
+    wait_until(lambda: len({name for name, _ in world.server.queries}) == 16, what="each of them has been looked up")
+    time.sleep(1.1)
     for number in range(5):
         name = f"good{number}.test"
         world.server.names[name] = ["127.0.0.1"]
         enqueue(db, url=url(name, one, f"/{name}"))
     one.wait(5)
-    assert value(db, "SELECT count(*) FROM deliveries WHERE status = 'pending'") > 0
+    wait_until(lambda: value(db, "SELECT count(*) FROM deliveries WHERE status = 'delivered'") == 5)
+    assert value(db, "SELECT max(attempts) FROM deliveries WHERE status = 'delivered'") == 1
+    one.stop()
 
 
 def test_stopping_does_not_wait_for_a_lookup(db, daemon, new_world):
