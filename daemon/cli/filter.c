@@ -21,7 +21,7 @@ static const char *status_nearest(const char *word) {
     return nearest;
 }
 
-static int status_refuse(const char *words, size_t length, struct error *error) {
+int filter_refuse_status(const char *words, size_t length, struct error *error) {
     char word[64];
     snprintf(word, sizeof word, "%.*s", (int)(length < sizeof word ? length : sizeof word), words);
     const char *nearest = status_nearest(word);
@@ -39,7 +39,7 @@ static int filter_statuses(const char *words, unsigned *statuses, struct error *
         size_t length = strcspn(words, ",");
         unsigned status = selection_status(words, length);
         if (!status)
-            return status_refuse(words, length, error);
+            return filter_refuse_status(words, length, error);
         *statuses |= status;
         if (!words[length])
             return 0;

@@ -1,4 +1,5 @@
 #include "outhook/base/clock.h"
+#include "outhook/cli/filter.h"
 #include "outhook/cli/json.h"
 #include "outhook/cli/table.h"
 #include "outhook/cli/terminal.h"
@@ -121,9 +122,7 @@ static int shape_run(const struct command *command, const void *settings, struct
     struct shape shape;
     int r = command_operands(command, 0, error);
     if (!r && !selection_status(status, strlen(status)))
-        r = error_set(error, ERROR_USAGE,
-                      "%.100s is no status: pending, delivered, failed, expired and cancelled are",
-                      status);
+        r = filter_refuse_status(status, strlen(status), error);
     if (!r)
         r = command_open(command, &database, DATABASE_READER, error);
     if (r)

@@ -47,6 +47,10 @@ struct filter {
 int filter_selection(const struct filter *filter, struct selection *selection,
                      struct error *error) must_check;
 
+/* Says that a word of `length` bytes is no status, and which one may have been meant. Returns
+ * ERROR_USAGE. */
+int filter_refuse_status(const char *word, size_t length, struct error *error);
+
 /* Whether any condition was given. */
 bool filter_given(const struct filter *filter);
 
