@@ -137,14 +137,14 @@ def test_add_with_everything(db):
           "--header", "X-A: b", "--header", "X-C: d: e", "--timeout", "20s", "--connect-timeout", "250ms",
           "--max-attempts", "4", "--retry-schedule", "1s 1m", "--max-in-flight", "3", "--rate-limit", "0.5",
           "--rate-burst", "7", "--ordered", "--description", "Money", "--tls-ca-file", "/a", "--tls-cert-file", "/b",
-          "--tls-key-file", "/c", "--tls-insecure")
+          "--tls-key-file", "/c", "--tls-insecure", "--http-version", "2", "--allow-private")
     row = columns(db)
     assert {**row, "created_at": 0, "headers": json.loads(row["headers"])} == {
         "id": 1, "name": "billing", "url": URL, "description": "Money", "enabled": 1, "disabled_reason": None,
         "disabled_at": None, "failing_since": None, "signing": "stripe", "headers": {"X-A": "b", "X-C": "d: e"}, "timeout_ms": 20000,
         "connect_timeout_ms": 250, "max_attempts": 4, "retry_schedule": "1s 1m", "max_in_flight": 3, "rate_limit": 0.5,
         "rate_burst": 7, "ordered": 1, "tls_ca_file": "/a", "tls_cert_file": "/b", "tls_key_file": "/c",
-        "tls_insecure": 1, "created_at": 0}
+        "tls_insecure": 1, "http_version": "2", "allow_private": 1, "created_at": 0}
     assert patterns(db) == ["invoice.*", "refund.*"]
 
 

@@ -236,7 +236,7 @@ def mistakes(case, receiver, attempt, wait_ms):
     if receiver.bytes_sent > BYTES_MAX:
         got.append(f"{receiver.bytes_sent} bytes were read")
     least = max(case.hold_ms or 0, SCHEDULE_MS)
-    if attempt["verdict"] != "delivered" and not least - 2000 <= wait_ms <= least * 1.1 + 60_000:
+    if attempt["verdict"] != "delivered" and not least * 0.9 - 2000 <= wait_ms <= least * 1.1 + 60_000:
         got.append(f"tried again after {wait_ms} ms instead of {least}")
     return got
 
