@@ -242,7 +242,7 @@ static void line_offer(const struct line *line, const char *word, bool described
     const struct option_row *row = line->waiting;
     const char *equals = strchr(word, '=');
     char kept[200];
-    size_t length;
+    size_t length = 0;
     if (!row && !line->only_operands && !strncmp(word, "--", 2) && equals) {
         row = line_option(line, word);
         snprintf(kept, sizeof kept, "%.*s", (int)(equals + 1 - word), word);
