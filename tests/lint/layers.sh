@@ -50,6 +50,7 @@ misplaced_includes_and_banned_calls() {
                 may["outhookd.c"] = may["service"]
                 may["cli"] = may["service"] "cli "
                 may["outhook.c"] = may["cli"]
+                may["manual.c"] = may["cli"]
 
                 # Which layers, or which file, a header of a library may be included from.
                 home["sqlite3.h"] = " daemon/store "
