@@ -143,7 +143,8 @@ static int worker_want_socket(CURL *easy, curl_socket_t socket, int what, void *
         return 0;
     }
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&transfer);
-    transfer->socket = socket;
+    if (transfer) /* not one of libcurl's own handles */
+        transfer->socket = socket;
     if (!watched)
         watched = worker_watch(worker, socket);
     if (!watched)

@@ -70,6 +70,8 @@ CASES = {
     "one endless trailer": answers(CHUNKED + "0\r\nX-Trailer: ", forever(b"y" * 4096), verdict="failed", status=200),
     "an endless chunk extension": answers(CHUNKED + "1;", forever(b"y" * 4096), verdict="failed", status=200,
                                          words="without end"),
+    "an endless chunk extension of another version": answers("HTTP/2 200\r\nTransfer-Encoding: chunked\r\n\r\n1;",
+                                                             forever(b"y" * 4096), verdict="failed", status=200),
 
     # ---- slow: each byte is in time, and the whole never
     "a byte a second in the status line": answers(slowly(OK, 1), verdict="timeout", words="timed out"),
