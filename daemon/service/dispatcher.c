@@ -403,6 +403,14 @@ static void dispatcher_wake(void *context) {
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+static struct retention_settings dispatcher_retention(const struct config *config) {
+    return (struct retention_settings){
+        .delivered = config->retain_delivered,
+        .failed = config->retain_failed,
+        .attempts = config->retain_attempts,
+    };
+}
+
 static struct store *dispatcher_store(struct dispatcher *dispatcher, const struct seal_keys *keys) {
     const struct config *config = dispatcher->config;
     struct store_settings settings = {
@@ -410,6 +418,7 @@ static struct store *dispatcher_store(struct dispatcher *dispatcher, const struc
         .cache_bytes = config->database_cache_bytes,
         .max_pending = config->max_pending,
         .max_payload_bytes = config->max_payload_bytes,
+        .retain = dispatcher_retention(config),
         .max_requests = (int)(config->max_in_flight + config->max_loaded) + REQUESTS_SPARE,
         .keys = keys,
     };
@@ -479,6 +488,7 @@ void dispatcher_reload(struct dispatcher *dispatcher, struct http_policy *policy
     pool_set_lookup_cache(dispatcher->pool, config->lookup_cache);
     request->max_pending = config->max_pending;
     request->max_payload_bytes = config->max_payload_bytes;
+    request->retain = dispatcher_retention(config);
     store_send(dispatcher->store, request);
     request = store_request_new(STORE_KEYS);
     request->keys = new (struct seal_keys);

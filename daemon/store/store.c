@@ -11,6 +11,8 @@
 #include "outhook/store/checkpoint.h"
 #include "outhook/store/database.h"
 #include "outhook/store/patience.h"
+#include "outhook/store/presence.h"
+#include "outhook/store/retention.h"
 #include "outhook/store/sealer.h"
 #include "outhook/store/watch.h"
 
@@ -21,15 +23,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
-    BATCH_MAX = 512,         /* requests taken, and outcomes written, at a time */
-    LINGER_US = 2000,        /* outcomes that follow a commit closely wait this long for company */
-    REPLIES_MAX = 1024,      /* replies nobody has taken yet */
-    INSPECT_EVERY_MS = 1000, /* how often we look whether the file is still where it was */
+    BATCH_MAX = 512,          /* requests taken, and outcomes written, at a time */
+    LINGER_US = 2000,         /* outcomes that follow a commit closely wait this long for company */
+    REPLIES_MAX = 1024,       /* replies nobody has taken yet */
+    RETAIN_FRAMES_MAX = 2000, /* of the log, beyond which nothing is deleted: it can't be emptied */
 };
 
 struct store {
@@ -48,6 +49,8 @@ struct store {
     struct checkpoint checkpoint;
     struct sealer sealer;
     struct watch watch;
+    struct retention retention;
+    struct presence presence;
     struct map told;    /* endpoint ids that the other side knows */
     struct map locked;  /* and those of them whose secrets don't open */
     int64_t version;    /* of the database, when last asked */
@@ -57,8 +60,7 @@ struct store {
     bool more_requests; /* as many requests were taken as could be: there may be more */
     struct store_request *unwritten[BATCH_MAX];
     int n_unwritten;
-    int64_t committed_at_us, inspect_at_ms;
-    ino_t wal_inode;
+    int64_t committed_at_us;
     struct error error; /* why the store ended */
 };
 
@@ -327,6 +329,7 @@ static int store_serve(struct store *store, struct store_request *request, struc
         r = store_keys(store, request->keys, error);
         break;
     case STORE_LIMITS:
+        retention_set(&store->retention, &request->retain);
         r = store_limits(store, request->max_pending, request->max_payload_bytes, error);
         break;
     }
@@ -367,25 +370,28 @@ static int store_take_requests(struct store *store, struct error *error) {
     return r;
 }
 
-/* A moved or replaced database goes on accepting writes that nobody will ever see. */
-static int store_inspect(struct store *store, int64_t now_ms, struct error *error) {
-    if (now_ms < store->inspect_at_ms)
-        return 0;
-    store->inspect_at_ms = now_ms + INSPECT_EVERY_MS;
+/* When (mono us) that may go on, as things are. */
+static int64_t store_retain_at(struct store *store) {
+    bool urgent = store->n_unwritten || !store->booted || atomic_load(&store->stopping);
+    return urgent ? CLOCK_NEVER : retention_due_at(&store->retention);
+}
 
-    int moved = 0;
-    struct stat status;
-    sqlite3_file_control(store->database.handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
-    if (!moved && stat(store->checkpoint.wal_path, &status) == 0 && store->wal_inode == 0)
-        store->wal_inode = status.st_ino;
-    else if (!moved && store->wal_inode)
-        moved = stat(store->checkpoint.wal_path, &status) < 0 || status.st_ino != store->wal_inode;
-    if (!moved)
+/* Deletes what is old, when nothing that is urgent waits. */
+static int store_retain(struct store *store, struct error *error) {
+    int64_t gone[UNUSED_MAX], now_us = clock_mono_us();
+    int64_t freed = store->retention.space.pages_freed;
+    int count = 0, r = 0;
+    if (now_us < store_retain_at(store))
         return 0;
-    return error_set(error, ERROR_DAMAGED,
-                     "%s or its -wal file was moved, deleted or replaced while outhookd had it "
-                     "open: put the right file back and start outhookd again",
-                     store->settings.path);
+    if (checkpoint_frames(&store->checkpoint) > RETAIN_FRAMES_MAX)
+        retention_put_off(&store->retention, now_us);
+    else
+        r = retention_run(&store->retention, clock_now(), gone, &count, error);
+    for (int i = 0; !r && i < count; i++)
+        r = store_tell_endpoint(store, gone[i], error);
+    if (freed != store->retention.space.pages_freed && store->retention.stage == RETENTION_RESTING)
+        checkpoint_force(&store->checkpoint); /* which is what makes the file smaller */
+    return r;
 }
 
 /* Sleeps until there is something to do. */
@@ -394,6 +400,8 @@ static void store_sleep(struct store *store) {
     int64_t seal_at_ms = sealer_due_at(&store->sealer);
     if (seal_at_ms < until_us / 1000)
         until_us = seal_at_ms * 1000;
+    if (store_retain_at(store) < until_us)
+        until_us = store_retain_at(store);
     if (store->n_unwritten && store->committed_at_us + LINGER_US < until_us)
         until_us = store->committed_at_us + LINGER_US;
     if (store->more_fresh || store->more_requests || !store->booted)
@@ -426,7 +434,10 @@ static int store_turn(struct store *store, struct error *error) {
     if (!r)
         r = checkpoint_run(&store->checkpoint, now_ms, error);
     if (!r)
-        r = store_inspect(store, now_ms, error);
+        r = store_retain(store, error);
+    if (!r)
+        r = presence_check(&store->presence, &store->database, store->checkpoint.wal_path, now_ms,
+                           error);
     atomic_fetch_add(&store->heartbeat, 1);
     return r;
 }
@@ -460,6 +471,8 @@ static int store_open(struct store *store, struct error *error) {
         r = queue_open(&store->queue, &store->database, &store->sealer.keys, error);
     if (!r)
         r = queue_version(&store->queue, &store->version, error);
+    if (!r)
+        r = retention_open(&store->retention, &store->database, &settings->retain, error);
     return r;
 }
 
@@ -481,6 +494,7 @@ static void store_close(struct store *store) {
     writer_close(&store->writer);
     sealer_close(&store->sealer);
     queue_close(&store->queue);
+    retention_close(&store->retention);
     database_close(&store->database);
     checkpoint_close(&store->checkpoint);
 }

@@ -37,6 +37,13 @@
       "Pending deliveries in the database, from which on an INSERT is refused.")                   \
     X(max_payload_bytes, BYTES, "16M", 1, 536870912, NULL, AT_RELOAD,                              \
       "The largest payload that an INSERT may bring.")                                             \
+    X(retain_delivered, DURATION, "7d", 0, 315360000000, NULL, AT_RELOAD,                          \
+      "How long deliveries are kept after they have arrived, and webhooks that went nowhere; 0s "  \
+      "keeps them for ever.")                                                                      \
+    X(retain_failed, DURATION, "30d", 0, 315360000000, NULL, AT_RELOAD,                            \
+      "How long deliveries are kept that failed, expired or were cancelled; 0s: for ever.")        \
+    X(retain_attempts, DURATION, "30d", 0, 315360000000, NULL, AT_RELOAD,                          \
+      "How long the record of an attempt is kept, at most as long as its delivery; 0s: as long.")  \
     X(timeout, DURATION, "15s", 1, 600000, NULL, AT_RELOAD,                                        \
       "The time a call may take from start to the last byte of the answer.")                       \
     X(connect_timeout, DURATION, "5s", 1, 600000, NULL, AT_RELOAD,                                 \

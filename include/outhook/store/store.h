@@ -17,6 +17,7 @@
 #include "outhook/base/error.h"
 #include "outhook/runtime/channel.h"
 #include "outhook/runtime/task_group.h"
+#include "outhook/store/retention.h"
 #include "outhook/store/store_message.h"
 
 #include <stdbool.h>
@@ -29,6 +30,7 @@ struct store_settings {
     const char *path; /* must outlive the store */
     int64_t cache_bytes;
     int64_t max_pending, max_payload_bytes;
+    struct retention_settings retain;
     int max_requests;             /* the most requests that are ever unanswered */
     const struct seal_keys *keys; /* that seal and open secrets; copied. NULL: none */
 };

@@ -7,6 +7,7 @@
  */
 
 #include "outhook/store/queue.h"
+#include "outhook/store/retention.h"
 #include "outhook/store/writer.h"
 
 #include <stdint.h>
@@ -24,7 +25,7 @@ enum store_request_kind {
     STORE_REFRESH, /* endpoint_id: answered by STORE_ENDPOINT, or STORE_ENDPOINT_GONE if it was told
                     */
     STORE_GATES,   /* gates, gate_count: for people to see; answered by STORE_GATES_WRITTEN */
-    STORE_LIMITS,  /* max_pending, max_payload_bytes; no answer */
+    STORE_LIMITS,  /* max_pending, max_payload_bytes, retain; no answer */
     STORE_KEYS,    /* keys: count from now on; no answer */
 };
 
@@ -34,6 +35,7 @@ struct store_request {
     int rows;
     int64_t bytes;
     int64_t max_pending, max_payload_bytes;
+    struct retention_settings retain;
     struct seal_keys *keys;    /* owned, and wiped */
     struct gate_change *gates; /* owned */
     int gate_count;
