@@ -159,6 +159,7 @@ CREATE TABLE attempts (
     delivery_id      INTEGER NOT NULL,
     number           INTEGER NOT NULL,
     verdict          TEXT NOT NULL,
+    phase            TEXT, -- that the call reached: lookup, connect, tls, wait, body, done
     started_at       INTEGER NOT NULL,
     duration_ms      INTEGER NOT NULL,
     status_code      INTEGER,

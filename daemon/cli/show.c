@@ -5,6 +5,7 @@
 #include "outhook/cli/terminal.h"
 #include "outhook/cli/text.h"
 #include "outhook/cli/verb.h"
+#include "outhook/delivery/outcome.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -59,6 +60,7 @@ static void attempt_json(struct buffer *json, const struct attempt_facts *attemp
     json_open(json, NULL, '{');
     json_integer(json, "number", attempt->number);
     json_text(json, "verdict", attempt->verdict);
+    json_text(json, "phase", attempt->phase);
     json_integer(json, "started_at", attempt->started_at);
     json_integer(json, "duration_ms", attempt->duration_ms);
     json_integer_or_null(json, "status_code", attempt->status_code);
@@ -185,6 +187,8 @@ static void print_attempt(const struct attempt_facts *attempt) {
     if (attempt->status_code)
         buffer_print(&line, ", status %" PRId64, attempt->status_code);
     append_part(&line, "from ", attempt->remote_address);
+    if (attempt->phase && strcmp(attempt->verdict, "delivered") != 0)
+        buffer_print(&line, ", ended %s", phase_meaning(phase_of_name(attempt->phase)));
     print_line(label, &line);
     if (attempt->error)
         print_bytes("", attempt->error, strlen(attempt->error));

@@ -1,6 +1,7 @@
 #include "outhook/delivery/outcome.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static const char *const verdict_names[] = {
 #define VERDICT_NAME(name, word) word,
@@ -10,6 +11,33 @@ static const char *const verdict_names[] = {
 
 const char *verdict_name(enum verdict verdict) {
     return verdict_names[verdict];
+}
+
+static const char *const phase_names[] = {
+#define PHASE_NAME(name, word, meaning) word,
+    PHASES(PHASE_NAME)
+#undef PHASE_NAME
+};
+
+static const char *const phase_meanings[] = {
+#define PHASE_MEANING(name, word, meaning) meaning,
+    PHASES(PHASE_MEANING)
+#undef PHASE_MEANING
+};
+
+const char *phase_name(enum phase phase) {
+    return phase_names[phase];
+}
+
+const char *phase_meaning(enum phase phase) {
+    return phase_meanings[phase];
+}
+
+enum phase phase_of_name(const char *word) {
+    int phase = PHASE_LOOKUP;
+    while (phase < PHASE_DONE && strcmp(phase_names[phase], word) != 0)
+        phase++;
+    return (enum phase)phase;
 }
 
 enum verdict verdict_of_status(int status_code, bool retry_after) {

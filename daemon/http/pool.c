@@ -193,6 +193,7 @@ static void pool_end_refused(struct pool *pool, struct http_call *call, const ch
     if (asprintf(&error, "%s is refused: %s; allow_networks can allow it", call->target.host,
                  refusal) < 0)
         abort();
+    call->outcome.phase = PHASE_CONNECT;
     pool_end(pool, call, VERDICT_BLOCKED, error);
 }
 

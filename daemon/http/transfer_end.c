@@ -15,15 +15,6 @@
 
 enum { TLS_TEXT_BYTES = 600 };
 
-/* How far a call came. */
-enum phase { PHASE_CONNECTING, PHASE_WAITING, PHASE_READING };
-
-static const char *const phase_names[] = {
-    [PHASE_CONNECTING] = "while trying to connect",
-    [PHASE_WAITING] = "while waiting for the answer's headers",
-    [PHASE_READING] = "while reading the body",
-};
-
 static int64_t info_us(CURL *easy, CURLINFO info) {
     curl_off_t us = 0;
     curl_easy_getinfo(easy, info, &us);
@@ -37,10 +28,20 @@ static int transfer_status(const struct transfer *transfer) {
     return transfer->headers_ended && status >= 200 ? (int)status : 0;
 }
 
+/* What libcurl has no time of has not been reached; of a reused connection it has them all. The
+ * time of TCP alone comes late when TLS follows, but the local port is there once the connection
+ * is. */
 static enum phase transfer_phase(const struct transfer *transfer) {
-    if (!info_us(transfer->easy, CURLINFO_PRETRANSFER_TIME_T))
-        return PHASE_CONNECTING;
-    return transfer_status(transfer) ? PHASE_READING : PHASE_WAITING;
+    CURL *easy = transfer->easy;
+    long local_port = 0;
+    curl_easy_getinfo(easy, CURLINFO_LOCAL_PORT, &local_port);
+    if (info_us(easy, CURLINFO_PRETRANSFER_TIME_T))
+        return transfer_status(transfer) ? PHASE_BODY : PHASE_WAIT;
+    return local_port > 0 ? PHASE_TLS : PHASE_CONNECT;
+}
+
+static bool phase_is_before_request(enum phase phase) {
+    return phase < PHASE_WAIT;
 }
 
 static void outcome_explain(struct outcome *outcome, const char *format, ...)
@@ -72,6 +73,7 @@ static void transfer_read_facts(const struct transfer *transfer, struct outcome 
     curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &address);
     curl_easy_getinfo(easy, CURLINFO_PRIMARY_PORT, &port);
 
+    outcome->phase = transfer_phase(transfer);
     outcome->status_code = transfer_status(transfer);
     outcome->duration_ms =
         transfer->call->waited_ms + (info_us(easy, CURLINFO_TOTAL_TIME_T) + 500) / 1000;
@@ -96,11 +98,11 @@ static void judge_answer(const struct transfer *transfer, struct outcome *outcom
                         transfer->call->policy->max_response_bytes);
 }
 
-static void judge_timeout(const struct transfer *transfer, struct outcome *outcome) {
-    enum phase phase = transfer_phase(transfer);
-    outcome->verdict = phase == PHASE_CONNECTING ? VERDICT_UNREACHABLE : VERDICT_TIMEOUT;
+static void judge_timeout(struct outcome *outcome) {
+    outcome->verdict =
+        phase_is_before_request(outcome->phase) ? VERDICT_UNREACHABLE : VERDICT_TIMEOUT;
     outcome_explain(outcome, "timed out after %" PRId64 " ms %s", outcome->duration_ms,
-                    phase_names[phase]);
+                    phase_meaning(outcome->phase));
 }
 
 static const char *transfer_detail(const struct transfer *transfer, CURLcode code,
@@ -118,19 +120,20 @@ static const char *transfer_detail(const struct transfer *transfer, CURLcode cod
 static void judge_failure(const struct transfer *transfer, CURLcode code, struct outcome *outcome) {
     char tls_text[TLS_TEXT_BYTES];
     const char *detail = transfer_detail(transfer, code, tls_text);
-    enum phase phase = transfer_phase(transfer);
-    if (phase != PHASE_CONNECTING)
+    bool before_request = phase_is_before_request(outcome->phase);
+    if (!before_request)
         outcome->verdict = VERDICT_FAILED;
     else if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
         outcome->verdict = VERDICT_INVALID;
     else
         outcome->verdict = VERDICT_UNREACHABLE;
-    outcome_explain(outcome, phase == PHASE_CONNECTING ? "can't connect: %s" : "bad answer: %s",
-                    detail);
+    outcome_explain(outcome, before_request ? "can't connect: %s" : "bad answer: %s", detail);
 }
 
 void transfer_judge(const struct transfer *transfer, CURLcode code, struct outcome *outcome) {
     transfer_read_facts(transfer, outcome);
+    if (code == CURLE_OK)
+        outcome->phase = PHASE_DONE;
     if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && transfer->response_cut)) {
         judge_answer(transfer, outcome);
     } else if (*transfer->refusal &&
@@ -138,7 +141,7 @@ void transfer_judge(const struct transfer *transfer, CURLcode code, struct outco
         outcome->verdict = VERDICT_BLOCKED;
         outcome_explain(outcome, "%s; allow_networks can allow it", transfer->refusal);
     } else if (code == CURLE_OPERATION_TIMEDOUT) {
-        judge_timeout(transfer, outcome);
+        judge_timeout(outcome);
     } else {
         judge_failure(transfer, code, outcome);
     }

@@ -19,12 +19,12 @@
 
 enum { STATUS_EVERY_MS = 1000 };
 
-enum phase { PHASE_STARTING, PHASE_RUNNING, PHASE_DRAINING, PHASE_STOPPED };
+enum stage { STAGE_STARTING, STAGE_RUNNING, STAGE_DRAINING, STAGE_STOPPED };
 
 struct supervisor {
     struct config *config;
     const struct supervisor_options *options;
-    enum phase phase;
+    enum stage stage;
     uv_loop_t loop;
     uv_signal_t terminate, interrupt, hang_up;
     uv_timer_t drain_timer, status_timer, watchdog_timer;
@@ -67,9 +67,9 @@ static void supervisor_stop_workers(struct supervisor *supervisor) {
 /* The end, in order: workers, then what they gave back, then the store. The loop ends after that.
  */
 static void supervisor_stop(struct supervisor *supervisor) {
-    if (supervisor->phase == PHASE_STOPPED)
+    if (supervisor->stage == STAGE_STOPPED)
         return;
-    supervisor->phase = PHASE_STOPPED;
+    supervisor->stage = STAGE_STOPPED;
     supervisor_stop_workers(supervisor);
     dispatcher_collect(supervisor->dispatcher);
     /* This thread waits for the store now and serves no signal, so the store may not wait for long.
@@ -102,7 +102,7 @@ static void supervisor_on_drain_timeout(uv_timer_t *timer) {
 static void supervisor_drain(struct supervisor *supervisor) {
     struct dispatcher_counts counts = dispatcher_counts(supervisor->dispatcher);
     char wait[DURATION_TEXT_BYTES];
-    supervisor->phase = PHASE_DRAINING;
+    supervisor->stage = STAGE_DRAINING;
     notify_stopping(supervisor->config->drain_timeout);
     log_line(LEVEL_INFO, "stopping: %d calls under way have up to %s to end", counts.in_flight,
              duration_format(supervisor->config->drain_timeout, wait));
@@ -114,9 +114,9 @@ static void supervisor_drain(struct supervisor *supervisor) {
 static void supervisor_on_stop_signal(uv_signal_t *signal, int number) {
     struct supervisor *supervisor = signal->data;
     (void)number;
-    if (supervisor->phase == PHASE_STARTING || supervisor->phase == PHASE_RUNNING) {
+    if (supervisor->stage == STAGE_STARTING || supervisor->stage == STAGE_RUNNING) {
         supervisor_drain(supervisor);
-    } else if (supervisor->phase == PHASE_DRAINING) {
+    } else if (supervisor->stage == STAGE_DRAINING) {
         log_line(LEVEL_WARNING,
                  "a second signal: stopping at once; what was under way stays pending");
         supervisor_stop(supervisor);
@@ -157,7 +157,7 @@ static void supervisor_on_reload_signal(uv_signal_t *signal, int number) {
     struct supervisor *supervisor = signal->data;
     struct error error = {0};
     (void)number;
-    if (supervisor->phase != PHASE_RUNNING)
+    if (supervisor->stage != STAGE_RUNNING)
         return;
     notify_reloading();
     if (supervisor_reload(supervisor, &error))
@@ -177,7 +177,7 @@ static void supervisor_on_status(uv_timer_t *timer) {
     snprintf(text, sizeof text,
              "%s: %" PRIu64 " deliveries/s, %d in flight, %" PRIu64 " delivered, %" PRIu64
              " calls failed since the start",
-             supervisor->phase == PHASE_DRAINING ? "Draining" : "Delivering",
+             supervisor->stage == STAGE_DRAINING ? "Draining" : "Delivering",
              counts.delivered - supervisor->delivered_before, counts.in_flight, counts.delivered,
              counts.not_delivered);
     supervisor->delivered_before = counts.delivered;
@@ -193,10 +193,10 @@ static void supervisor_on_watchdog(uv_timer_t *timer) {
 /* ---- starting -------------------------------------------------------------------------------- */
 
 static void supervisor_check_ready(struct supervisor *supervisor) {
-    if (supervisor->phase != PHASE_STARTING || !supervisor->opened ||
+    if (supervisor->stage != STAGE_STARTING || !supervisor->opened ||
         task_group_state(supervisor->group) != TASK_GROUP_RUNNING)
         return;
-    supervisor->phase = PHASE_RUNNING;
+    supervisor->stage = STAGE_RUNNING;
     if (supervisor->secrets_are_plain)
         log_line(LEVEL_WARNING,
                  "there is no secret_key_file: the secrets of endpoints can be read by whoever may "

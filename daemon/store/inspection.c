@@ -147,6 +147,7 @@ static void story_read_attempt(sqlite3_stmt *row, struct delivery_story *story) 
     attempt->response_headers = database_text(row, 7);
     attempt->response_body_bytes = sqlite3_column_int64(row, 8);
     attempt->response_body = bytes_copy(row, 9, &attempt->response_body_kept);
+    attempt->phase = database_text(row, 10);
 }
 
 /* In this order, for the first one decides whether there is a story at all. ?1 is the delivery, ?2
@@ -168,7 +169,7 @@ static const struct chapter {
      story_read_endpoint},
     {"SELECT number, verdict, started_at, duration_ms, status_code, error, remote_address, "
      "response_headers, length(CAST(response_body AS BLOB)), "
-     "substr(CAST(response_body AS BLOB), 1, ?2) "
+     "substr(CAST(response_body AS BLOB), 1, ?2), phase "
      "FROM attempts WHERE delivery_id = ?1 ORDER BY number, id",
      story_read_attempt},
 };
@@ -211,6 +212,7 @@ int inspection_story(struct database *database, int64_t delivery_id, int64_t byt
 
 static void attempt_facts_free(struct attempt_facts *attempt) {
     free(attempt->verdict);
+    free(attempt->phase);
     free(attempt->error);
     free(attempt->remote_address);
     free(attempt->response_headers);

@@ -28,8 +28,8 @@ static const char sql_expire[] =
     " WHERE id = ?1 AND status = 'pending' AND held = 0";
 static const char sql_attempt[] =
     "INSERT INTO attempts (delivery_id, number, verdict, started_at, duration_ms, status_code,"
-    " error, remote_address, response_headers, response_body)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    " error, remote_address, response_headers, response_body, phase)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 static const char sql_pending[] = "UPDATE queue_depth SET pending = pending - ?1";
 static const char sql_disable[] = "UPDATE endpoints SET enabled = 0, disabled_at = ?2,"
                                   " disabled_reason = coalesce(?3, 'no success since '"
@@ -137,6 +137,7 @@ static int writer_attempt(struct writer *writer, const struct write *write, stru
     database_bind_text(statement, 7, outcome->error);
     database_bind_text(statement, 8, *outcome->remote_address ? outcome->remote_address : NULL);
     database_bind_text(statement, 9, outcome->response_headers);
+    database_bind_text(statement, 11, phase_name(outcome->phase));
     if (outcome->response_body)
         sqlite3_bind_blob64(statement, 10, outcome->response_body, outcome->response_body_bytes,
                             SQLITE_STATIC);

@@ -52,11 +52,21 @@ static void freeing_leaves_nothing_to_free_again(void **state) {
     outcome_free(&outcome);
 }
 
+static void phases_have_words_and_meanings(void **state) {
+    (void)state;
+    for (int phase = PHASE_LOOKUP; phase <= PHASE_DONE; phase++) {
+        assert_true(*phase_meaning((enum phase)phase));
+        assert_int_equal(phase_of_name(phase_name((enum phase)phase)), phase);
+    }
+    assert_int_equal(phase_of_name("something newer"), PHASE_DONE);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_status_has_its_verdict),
         cmocka_unit_test(words),
         cmocka_unit_test(freeing_leaves_nothing_to_free_again),
+        cmocka_unit_test(phases_have_words_and_meanings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

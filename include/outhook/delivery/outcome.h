@@ -37,8 +37,31 @@ const char *verdict_name(enum verdict verdict);
  * failure). `retry_after` says whether the answer carried a usable Retry-After. */
 enum verdict verdict_of_status(int status_code, bool retry_after);
 
+/* How far a call came. X(NAME, word in attempts.phase, what was under way when it ended there) */
+#define PHASES(X)                                                                                  \
+    X(LOOKUP, "lookup", "while its host name was looked up")                                       \
+    X(CONNECT, "connect", "while trying to connect")                                               \
+    X(TLS, "tls", "during the TLS handshake")                                                      \
+    X(WAIT, "wait", "while waiting for the answer's headers")                                      \
+    X(BODY, "body", "while reading the body")                                                      \
+    X(DONE, "done", "after the whole answer")
+
+enum phase {
+#define PHASE_ENUM(name, word, meaning) PHASE_##name,
+    PHASES(PHASE_ENUM)
+#undef PHASE_ENUM
+};
+
+/* The phase's word, and what was under way in it. */
+const char *phase_name(enum phase phase);
+const char *phase_meaning(enum phase phase);
+
+/* The phase of a word, or PHASE_DONE. */
+enum phase phase_of_name(const char *word);
+
 struct outcome {
     enum verdict verdict;
+    enum phase phase;       /* that it reached */
     int status_code;        /* 0: no answer */
     int64_t retry_after_ms; /* asked for by the receiver; -1: not */
     int64_t started_at;     /* wall ms */

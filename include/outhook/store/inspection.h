@@ -66,7 +66,7 @@ struct endpoint_facts {
 
 struct attempt_facts {
     int64_t number;
-    char *verdict;
+    char *verdict, *phase;
     int64_t started_at, duration_ms, status_code;
     char *error, *remote_address, *response_headers;
     char *response_body; /* its first bytes */
