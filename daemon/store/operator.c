@@ -6,10 +6,14 @@
 #include "outhook/store/database.h"
 #include "outhook/store/overview.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
     OPERATOR_WORK_LEAST_US = 1000,  /* of a slice, however long the disk takes to commit */
@@ -154,6 +158,21 @@ static int keeper_run(struct keeper *keeper, struct error *error) {
 static void keeper_close(struct keeper *keeper) {
     database_close(&keeper->database);
     checkpoint_close(&keeper->checkpoint);
+}
+
+/* Makes durable what the slices have committed: the log is the one file of a database that may be
+ * opened beside SQLite. What the daemon has moved out of it meanwhile, it has synced. */
+static int log_sync(const struct database *database, struct error *error) {
+    char *path;
+    if (asprintf(&path, "%s-wal", database->file) < 0)
+        abort();
+    int fd = open(path, O_RDWR | O_CLOEXEC), r = 0;
+    if (fd >= 0 && fdatasync(fd) < 0)
+        r = error_set(error, ERROR_FAILED, "can't sync %s to the disk: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    return r;
 }
 
 /* ---- changing -------------------------------------------------------------------------------- */
@@ -311,7 +330,9 @@ static int changing_run(struct changing *changing, const struct selection *narro
     struct chunk *chunk = new (struct chunk);
     struct operator_result *result = changing->result;
     int64_t after_id = 0, left = result->selected;
-    int r = changing_prepare(changing, narrow->statuses, error);
+    int r = database_run(changing->database, "PRAGMA synchronous = NORMAL", error);
+    if (!r)
+        r = changing_prepare(changing, narrow->statuses, error);
     keeper_open(&changing->keeper, changing->database);
     while (!r && after_id < last_id && left > 0 && !result->stopped) {
         r = chunk_read(changing->database, narrow, after_id, last_id, left, chunk, error);
@@ -324,9 +345,11 @@ static int changing_run(struct changing *changing, const struct selection *narro
         result->next_due_at = changing_due_at(changing, result->changed);
     sqlite3_finalize(changing->statement);
     sqlite3_finalize(changing->webhook);
+    int synced = log_sync(changing->database, r ? NULL : error);
+    sqlite3_exec(changing->database->handle, "PRAGMA synchronous = FULL", NULL, NULL, NULL);
     keeper_close(&changing->keeper);
     free(chunk);
-    return r;
+    return r ? r : synced;
 }
 
 int operator_change_all(struct database *database, const struct selection *selection,

@@ -8,7 +8,8 @@
  *
  * How long a slice may work is measured, not guessed: it works for OPERATOR_HOLD_US less what the
  * last commits took, looks at the clock after each row, and then leaves the lock alone for as long
- * as it held it.
+ * as it held it. Nothing is synced to the disk under the lock: that is done once, at the end, before
+ * it is said to be done.
  */
 
 #include "outhook/base/error.h"
@@ -19,7 +20,7 @@
 
 struct database;
 
-enum { OPERATOR_HOLD_US = 20000 }; /* how long a slice means to hold the write lock */
+enum { OPERATOR_HOLD_US = 10000 }; /* how long a slice means to hold the write lock */
 
 enum operator_act {
     OPERATOR_REPLAY, /* finished ones become pending */
