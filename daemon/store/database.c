@@ -1,9 +1,9 @@
 #include "outhook/store/database.h"
 
 #include "outhook/base/memory.h"
+#include "outhook/store/permission.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -114,6 +114,8 @@ static int database_create_file(const char *path, struct error *error) {
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, DATABASE_FILE_MODE);
     if (fd < 0 && errno == EEXIST)
         return 0;
+    if (fd < 0 && errno == EACCES)
+        return permission_refuse(path, error);
     if (fd < 0)
         return error_set(error, ERROR_FAILED, "can't create %s: %s", path, strerror(errno));
     if (fchmod(fd, DATABASE_FILE_MODE) < 0) {
@@ -126,30 +128,39 @@ static int database_create_file(const char *path, struct error *error) {
     return 0;
 }
 
-/* Says which group would open the door. */
-static int database_refuse_permission(const char *path, struct error *error) {
-    struct stat status;
-    struct group *group = stat(path, &status) == 0 ? getgrgid(status.st_gid) : NULL;
-    return error_set(error, ERROR_FAILED,
-                     "no permission to use %s: run this as a member of the group %s", path,
-                     group ? group->gr_name : "that owns its directory");
+static char *database_companion(const char *path, const char *ending) {
+    char *file;
+    if (asprintf(&file, "%s%s", path, ending) < 0)
+        abort();
+    return file;
+}
+
+/* SQLite makes the -wal file when it is missing, which takes a directory that may be written. */
+static int database_check_directory(const char *path, struct error *error) {
+    char *wal = database_companion(path, "-wal"), *directory = memory_copy_string(path);
+    char *slash = strrchr(directory, '/');
+    if (slash)
+        slash[slash == directory] = '\0';
+    bool makes = access(path, F_OK) == 0 && access(wal, F_OK) < 0 && errno == ENOENT;
+    int r = 0;
+    if (makes && access(slash ? directory : ".", W_OK | X_OK) < 0 && errno == EACCES)
+        r = permission_refuse(slash ? directory : ".", error);
+    free(directory);
+    free(wal);
+    return r;
 }
 
 /* An -wal or -shm that somebody without write permission left behind locks its owner out too. */
 static int database_check_companions(const char *path, struct error *error) {
     static const char *const endings[] = {"", "-wal", "-shm"};
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        char *file;
-        if (asprintf(&file, "%s%s", path, endings[i]) < 0)
-            abort();
-        int r = 0;
+    int r = 0;
+    for (size_t i = 0; !r && i < sizeof endings / sizeof *endings; i++) {
+        char *file = database_companion(path, endings[i]);
         if (access(file, R_OK | W_OK) < 0 && errno == EACCES)
-            r = database_refuse_permission(file, error);
+            r = permission_refuse(file, error);
         free(file);
-        if (r)
-            return r;
     }
-    return 0;
+    return r ? r : database_check_directory(path, error);
 }
 
 static int database_open_handle(struct database *database, struct error *error) {
