@@ -10,13 +10,13 @@ enum {
     UNUSED_NEWER = 20000, /* deliveries that may have come since the marks were made */
 };
 
-/* A column that is added to endpoints as a setting belongs here as well. */
+/* A column that is added to endpoints as a setting belongs here as well; a test sees to it. */
 static const char sql_candidates[] =
-    "SELECT id, name IS NULL AND enabled AND NOT ordered AND NOT tls_insecure"
-    " AND signing = 'standard' AND created_at < ?3 AND coalesce(description, headers, timeout_ms,"
-    " connect_timeout_ms, max_attempts, retry_schedule, max_in_flight, rate_limit, rate_burst,"
-    " tls_ca_file, tls_cert_file, tls_key_file) IS NULL"
-    " FROM endpoints WHERE id > ?1 ORDER BY id LIMIT ?2";
+    "SELECT id, name IS NULL AND enabled AND NOT ordered AND NOT tls_insecure AND NOT allow_private"
+    " AND signing = 'standard' AND http_version = '1.1' AND created_at < ?3"
+    " AND coalesce(description, headers, timeout_ms, connect_timeout_ms, max_attempts,"
+    " retry_schedule, max_in_flight, rate_limit, rate_burst, tls_ca_file, tls_cert_file,"
+    " tls_key_file) IS NULL FROM endpoints WHERE id > ?1 ORDER BY id LIMIT ?2";
 static const char sql_newer[] =
     "SELECT id, endpoint_id FROM deliveries WHERE id > ?1 ORDER BY id LIMIT ?2";
 /* What is pending may be older than the marks: replayed. */

@@ -291,6 +291,28 @@ static void bare_endpoints_that_nobody_uses(void **state) {
     keeping_free(keeping);
 }
 
+/* Each column is looked at, but for those that no person sets. */
+static void no_setting_is_forgotten(void **state) {
+    (void)state;
+    struct keeping *keeping = keeping_open(day_ms, day_ms, 0);
+    const char *looked_at = sqlite3_sql(keeping->retention.unused.candidates);
+    const char *others = " url disabled_reason disabled_at failing_since ";
+    sqlite3_stmt *columns;
+    int seen = 0;
+    assert_int_equal(sqlite3_prepare_v2(keeping->world->people,
+                                        "SELECT name FROM pragma_table_info('endpoints')", -1,
+                                        &columns, NULL),
+                     SQLITE_OK);
+    for (; sqlite3_step(columns) == SQLITE_ROW; seen++) {
+        const char *name = (const char *)sqlite3_column_text(columns, 0);
+        if (!strstr(looked_at, name) && !strstr(others, name))
+            fail_msg("what about %s?", name);
+    }
+    assert_true(seen > 20);
+    sqlite3_finalize(columns);
+    keeping_free(keeping);
+}
+
 static void an_endpoint_is_kept_for_what_came_during_the_walk(void **state) {
     (void)state;
     struct keeping *keeping = keeping_open(day_ms, day_ms, 0);
@@ -441,6 +463,7 @@ int main(void) {
         cmocka_unit_test(what_ended_late_is_found_by_a_whole_round),
         cmocka_unit_test(the_front_stops_before_what_is_too_young),
         cmocka_unit_test(bare_endpoints_that_nobody_uses),
+        cmocka_unit_test(no_setting_is_forgotten),
         cmocka_unit_test(an_endpoint_is_kept_for_what_came_during_the_walk),
         cmocka_unit_test(endpoints_go_in_slices),
         cmocka_unit_test(many_rows_take_many_short_slices),
