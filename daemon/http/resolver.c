@@ -195,14 +195,15 @@ static void name_dequeue(struct resolver *resolver, struct name *name) {
 static void resolver_time_out(struct resolver *resolver, struct resolver_wait *wait,
                               int64_t now_ms) {
     struct name *name = wait->name;
-    bool is_running = name->state == NAME_RUNNING;
     if (name_may_be_stale(name, now_ms)) {
         resolver_answer(resolver, wait, name->addresses, NULL);
+    } else if (name->state == NAME_RUNNING) {
+        /* A failure like any other, though the lookup may still come to a better end. */
+        name_learn(resolver, name, NULL, memory_copy_string("nobody answered in time"), false,
+                   now_ms);
+        resolver_answer(resolver, wait, NULL, name->error);
     } else {
-        name->failed = name->failed || is_running;
-        resolver_answer(resolver, wait, NULL,
-                        is_running ? "nobody answered in time"
-                                   : "too many other lookups were not answered in time");
+        resolver_answer(resolver, wait, NULL, "too many other lookups were not answered in time");
     }
     name_dequeue(resolver, name);
 }

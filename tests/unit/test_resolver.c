@@ -228,6 +228,8 @@ static void test_who_waits_too_long_is_told(void **state) {
     assert_string_equal(askers[0].error, "nobody answered in time");
     assert_int_equal(resolver_wake_at(resolver), CLOCK_NEVER);
 
+    assert_string_equal(ask(1, "hung.example")->error, "nobody answered in time");
+    advance(NAME_FAILED_MS);
     ask(1, "hung.example"); /* joins the one that hangs */
     assert_int_equal(resolver_running(resolver), 1);
     end("hung.example", "192.0.2.1");

@@ -5,11 +5,11 @@
  * Addresses for host names: one lookup a host, however many calls wait for it, and a cache of what
  * came out, so that libcurl never looks anything up itself (it would start a thread for each call).
  *
- * An answer is used for `cache_ms`. A failure is believed for NAME_FAILED_MS, and what is known of
- * a host outlives a resolver that doesn't answer: while a new lookup fails otherwise than by "there
- * is no such name", or hasn't ended after NAME_STALE_AFTER_MS, the old addresses go on being used
- * for up to NAME_STALE_MS (RFC 8767). Whether an address may be called is not asked here, but where
- * a socket is connected.
+ * An answer is used for `cache_ms`. A failure, or that nobody answered in time, is believed for
+ * NAME_FAILED_MS, and what is known of a host outlives a resolver that doesn't answer: while a new
+ * lookup fails otherwise than by "there is no such name", or hasn't ended after
+ * NAME_STALE_AFTER_MS, the old addresses go on being used for up to NAME_STALE_MS (RFC 8767).
+ * Whether an address may be called is not asked here, but where a socket is connected.
  *
  * Lookups at once are bounded, for each takes a thread for as long as nobody answers. So that names
  * nobody answers for don't take them all, three quarters are for names that have never resolved,

@@ -50,7 +50,7 @@
       "The part of it for name lookup, TCP and TLS.")                                              \
     X(lookup_cache, DURATION, "60s", 0, 3600000, NULL, AT_RELOAD,                                  \
       "How long a host name's addresses are used before they are looked up again.")                \
-    X(max_lookups, INTEGER, "64", 1, 1000, NULL, AT_START,                                         \
+    X(max_lookups, INTEGER, "128", 1, 1000, NULL, AT_START,                                        \
       "Host names looked up at once; each takes a thread until it is answered.")                   \
     X(max_attempts, INTEGER, "11", 1, 1000, NULL, AT_RELOAD,                                       \
       "Attempts before a delivery has failed.")                                                    \
