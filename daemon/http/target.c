@@ -25,6 +25,14 @@ bool host_is_name(const char *host) {
     return !host_is_address(host) && !host_is_local(host);
 }
 
+/* libcurl decodes %7f and %c3%bc in a host, and goes on with what no name or address can hold. */
+static bool host_is_printable(const char *host) {
+    for (; *host; host++)
+        if (*host <= ' ' || *host > '~')
+            return false;
+    return true;
+}
+
 static CURLUcode target_read_host(struct target *target) {
     char *host = NULL;
     CURLUcode code = curl_url_get(target->url, CURLUPART_HOST, &host, 0);
@@ -32,6 +40,8 @@ static CURLUcode target_read_host(struct target *target) {
         return code;
     target->host = memory_copy_string(host);
     curl_free(host);
+    if (!host_is_printable(target->host))
+        return CURLUE_BAD_HOSTNAME;
     for (char *c = target->host; *c; c++)
         *c = (char)tolower((unsigned char)*c);
     target->is_name = host_is_name(target->host);
@@ -48,15 +58,22 @@ static CURLUcode target_read_port(struct target *target) {
     return CURLUE_OK;
 }
 
+/* libcurl would guess a scheme that is missing, and take one slash, or three, for two. */
+static bool text_says_where(const char *text) {
+    static const char *const starts[] = {"http://", "https://"};
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        size_t length = strlen(starts[i]);
+        if (!strncasecmp(text, starts[i], length))
+            return text[length] != '/' && text[length] != '\\';
+    }
+    return false;
+}
+
 static CURLUcode target_read(struct target *target, const char *text) {
-    char *scheme = NULL;
+    if (!text_says_where(text))
+        return CURLUE_UNSUPPORTED_SCHEME;
     CURLUcode code =
         curl_url_set(target->url, CURLUPART_URL, text, CURLU_DISALLOW_USER | CURLU_PATH_AS_IS);
-    if (!code)
-        code = curl_url_get(target->url, CURLUPART_SCHEME, &scheme, 0);
-    if (!code && strcmp(scheme, "http") && strcmp(scheme, "https"))
-        code = CURLUE_UNSUPPORTED_SCHEME;
-    curl_free(scheme);
     if (!code)
         code = target_read_host(target);
     return code ? code : target_read_port(target);

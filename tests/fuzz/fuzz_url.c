@@ -121,10 +121,10 @@ static void judge_target(const char *url, const struct target *target) {
     struct target again;
     struct error error = {0};
     char *printed = NULL;
-    fuzz_require(!strncasecmp(url + strspn(url, " "), "http", 4));
+    fuzz_require(!strncasecmp(url, "http://", 7) || !strncasecmp(url, "https://", 8));
     fuzz_require(*target->host && target->port >= 0 && target->port <= 65535);
     for (const char *c = target->host; *c; c++)
-        fuzz_require(!isupper((unsigned char)*c) && (unsigned char)*c > ' ' &&
+        fuzz_require(!isupper((unsigned char)*c) && *c > ' ' && *c <= '~' &&
                      !strchr("/?#@\\,", *c));
     fuzz_require(curl_url_get(target->url, CURLUPART_URL, &printed, 0) == CURLUE_OK);
     fuzz_require(target_parse(printed, &again, &error) == 0);

@@ -1,0 +1,104 @@
+/* Where URLs lead, those above all that are made to be misread. */
+
+#include "outhook/http/target.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static void assert_leads_to(const char *url, const char *host, int port, bool is_name) {
+    struct target target;
+    struct error error = {0};
+    if (target_parse(url, &target, &error))
+        fail_msg("%s: %s", url, error.text);
+    assert_string_equal(target.host, host);
+    assert_int_equal(target.port, port);
+    assert_int_equal(target.is_name, is_name);
+    target_free(&target);
+}
+
+static void test_names(void **state) {
+    (void)state;
+    assert_leads_to("http://example.com/hook?a=b#c", "example.com", 80, true);
+    assert_leads_to("HTTPS://EXAMPLE.com:8443", "example.com", 8443, true);
+    assert_leads_to("https://example.com./", "example.com.", 443, true);
+    assert_leads_to("https://xn--bcher-kva.example/", "xn--bcher-kva.example", 443, true);
+    assert_leads_to("http://notlocalhost/", "notlocalhost", 80, true);
+    assert_leads_to("http://127.0.0.1.example/", "127.0.0.1.example", 80, true);
+}
+
+static void test_addresses_however_they_are_written(void **state) {
+    (void)state;
+    static const char *const loopback[] = {"http://127.0.0.1/",      "http://127.1/",
+                                           "http://2130706433/",     "http://0x7f.0x0.0.1/",
+                                           "http://0177.0.0.1",      "http://017700000001/",
+                                           "http://%31%32%37.0.0.1/"};
+    for (size_t i = 0; i < sizeof loopback / sizeof *loopback; i++)
+        assert_leads_to(loopback[i], "127.0.0.1", 80, false);
+    assert_leads_to("http://0/", "0.0.0.0", 80, false);
+    assert_leads_to("http://[::1]:81/", "[::1]", 81, false);
+    assert_leads_to("http://[::FFFF:7F00:1]/", "[::ffff:7f00:1]", 80, false);
+    assert_leads_to("http://localhost/", "localhost", 80, false);
+    assert_leads_to("http://a.LOCALHOST/", "a.localhost", 80, false);
+}
+
+static void test_what_says_not_where_it_leads(void **state) {
+    (void)state;
+    static const char *const urls[] = {
+        "",
+        "example.com",
+        "127.0.0.1:80/",
+        "//example.com/",
+        "http:",
+        "http:/127.0.0.1/",
+        "http:///127.0.0.1/",
+        "http:\\\\127.0.0.1/",
+        "http://",
+        "http:///",
+        "http://:80/",
+        " http://example.com/",
+        "file:///etc/passwd",
+        "gopher://example.com/",
+        "httpx://example.com/",
+        "http://user@example.com/",
+        "http://user:password@example.com/",
+        "http://example.com\\@evil.example/",
+        "http://example.com:65536/",
+        "http://example.com:-1/",
+        "http://exa mple.com/",
+        "http://exa%20mple.com/",
+        "http://exa\r\nmple.com/",
+        "http://example.com%0d%0a/",
+        "http://0x%7f..0.c", /* found by fuzz_url */
+        "http://b\xc3\xbc"
+        "cher.example/",
+        "http://b%c3%bc"
+        "cher.example/",
+        "http://exam\xe2\x80\x8bple.com/", /* a space of no width */
+        "http://[::1/",
+        "http://[::1]x/",
+        "http://*/",
+    };
+    for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
+        struct target target;
+        struct error error = {0};
+        if (!target_parse(urls[i], &target, &error))
+            fail_msg("%s leads to %s", urls[i], target.host);
+        assert_int_equal(error.kind, ERROR_USAGE);
+        assert_null(target.host);
+        assert_null(target.url);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_addresses_however_they_are_written),
+        cmocka_unit_test(test_what_says_not_where_it_leads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
