@@ -61,7 +61,7 @@ static int unused_look(struct unused *unused, const struct sweep_marks *marks,
                        struct unused_walk *walk, int64_t ids[UNUSED_MAX], int *count,
                        struct error *error) {
     sqlite3_stmt *row = unused->candidates;
-    int code, rows = 0;
+    int code = SQLITE_ROW, rows = 0;
     *count = 0;
     sqlite3_bind_int64(row, 1, walk->after);
     sqlite3_bind_int(row, 2, UNUSED_ROWS);
