@@ -16,20 +16,23 @@ static const char sql_again[] =
     "UPDATE deliveries SET attempts = attempts + 1, due_at = CASE held WHEN 0 THEN ?2 ELSE due_at "
     "END,"
     " held_due_at = CASE held WHEN 1 THEN ?2 END, retry_at = ?6," LAST
-    " WHERE id = ?1 AND status = 'pending' RETURNING attempts_before + attempts";
+    " WHERE id = ?1 AND status = 'pending'";
 static const char sql_finish[] =
     "UPDATE deliveries SET attempts = attempts + 1, finished_at = ?2," LAST
     ", status = ?6, due_at = coalesce(held_due_at, due_at), held = 0, held_due_at = NULL"
-    " WHERE id = ?1 AND status = 'pending' RETURNING attempts_before + attempts";
-static const char sql_cancelled[] = "UPDATE deliveries SET attempts = attempts + 1," LAST
-                                    " WHERE id = ?1 RETURNING attempts_before + attempts";
+    " WHERE id = ?1 AND status = 'pending'";
+static const char sql_cancelled[] =
+    "UPDATE deliveries SET attempts = attempts + 1," LAST " WHERE id = ?1";
 static const char sql_expire[] =
     "UPDATE deliveries SET status = 'expired', finished_at = ?2, last_error = ?3"
     " WHERE id = ?1 AND status = 'pending' AND held = 0";
+/* Numbered by the row, which was updated just before. RETURNING would tell the number, too, but
+ * makes a table of its own for it each time, at three times the cost of the update. */
 static const char sql_attempt[] =
     "INSERT INTO attempts (delivery_id, number, verdict, started_at, duration_ms, status_code,"
     " error, remote_address, response_headers, response_body, phase)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    " SELECT ?1, attempts_before + attempts, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10"
+    " FROM deliveries WHERE id = ?1";
 static const char sql_pending[] = "UPDATE queue_depth SET pending = pending - ?1";
 static const char sql_disable[] = "UPDATE endpoints SET enabled = 0, disabled_at = ?2,"
                                   " disabled_reason = coalesce(?3, 'no success since '"
@@ -68,19 +71,18 @@ void writer_close(struct writer *writer) {
     *writer = (struct writer){0};
 }
 
-/* Runs a statement to its end; *value takes the first column of its row, if there is one. */
-static int writer_step(struct writer *writer, sqlite3_stmt *statement, int *value,
-                       struct error *error) {
+static int writer_step(struct writer *writer, sqlite3_stmt *statement, struct error *error) {
     int code = sqlite3_step(statement), r = 0;
-    if (code == SQLITE_ROW) {
-        *value = sqlite3_column_int(statement, 0);
-        code = sqlite3_step(statement);
-    }
     if (code != SQLITE_DONE)
         r = database_error(writer->database, code, "write outcomes", error);
     sqlite3_reset(statement);
     sqlite3_clear_bindings(statement);
     return r;
+}
+
+/* Whether the last statement has found no row to change. */
+static bool writer_missed(const struct writer *writer) {
+    return sqlite3_changes(writer->database->handle) == 0;
 }
 
 static void bind_status_code(sqlite3_stmt *statement, int parameter, int status_code) {
@@ -114,71 +116,66 @@ static int writer_update(struct writer *writer, struct write *write, struct erro
         database_bind_text(statement, 6, fate_status[write->fate]);
     else if (write->retry_at)
         sqlite3_bind_int64(statement, 6, write->retry_at);
-    int r = writer_step(writer, statement, &write->number, error);
-    if (r || write->number)
+    int r = writer_step(writer, statement, error);
+    if (r || !writer_missed(writer))
         return r;
 
     /* Cancelled while the call was under way: the call was made all the same, so it is recorded. */
     write->settled = true;
     bind_last(writer->cancelled, write);
-    return writer_step(writer, writer->cancelled, &write->number, error);
+    return writer_step(writer, writer->cancelled, error);
 }
 
+/* Writes nothing when the row is gone. */
 static int writer_attempt(struct writer *writer, const struct write *write, struct error *error) {
     const struct outcome *outcome = &write->outcome;
     sqlite3_stmt *statement = writer->attempt;
-    int ignored = 0;
     sqlite3_bind_int64(statement, 1, write->delivery_id);
-    sqlite3_bind_int(statement, 2, write->number);
-    database_bind_text(statement, 3, verdict_name(outcome->verdict));
-    sqlite3_bind_int64(statement, 4, outcome->started_at);
-    sqlite3_bind_int64(statement, 5, outcome->duration_ms);
-    bind_status_code(statement, 6, outcome->status_code);
-    database_bind_text(statement, 7, outcome->error);
-    database_bind_text(statement, 8, *outcome->remote_address ? outcome->remote_address : NULL);
-    database_bind_text(statement, 9, outcome->response_headers);
-    database_bind_text(statement, 11, phase_name(outcome->phase));
+    database_bind_text(statement, 2, verdict_name(outcome->verdict));
+    sqlite3_bind_int64(statement, 3, outcome->started_at);
+    sqlite3_bind_int64(statement, 4, outcome->duration_ms);
+    bind_status_code(statement, 5, outcome->status_code);
+    database_bind_text(statement, 6, outcome->error);
+    database_bind_text(statement, 7, *outcome->remote_address ? outcome->remote_address : NULL);
+    database_bind_text(statement, 8, outcome->response_headers);
+    database_bind_text(statement, 10, phase_name(outcome->phase));
     if (outcome->response_body)
-        sqlite3_bind_blob64(statement, 10, outcome->response_body, outcome->response_body_bytes,
+        sqlite3_bind_blob64(statement, 9, outcome->response_body, outcome->response_body_bytes,
                             SQLITE_STATIC);
-    return writer_step(writer, statement, &ignored, error);
+    return writer_step(writer, statement, error);
 }
 
 static int writer_expire(struct writer *writer, struct write *write, struct error *error) {
-    int ignored = 0;
     sqlite3_bind_int64(writer->expire, 1, write->delivery_id);
     sqlite3_bind_int64(writer->expire, 2, write->finished_at);
     database_bind_text(writer->expire, 3, "expired before it could be sent");
-    int r = writer_step(writer, writer->expire, &ignored, error);
-    write->settled = sqlite3_changes(writer->database->handle) == 0;
+    int r = writer_step(writer, writer->expire, error);
+    write->settled = writer_missed(writer);
     return r;
 }
 
 static int writer_disable(struct writer *writer, const struct write *write, struct error *error) {
-    int ignored = 0;
     sqlite3_bind_int64(writer->disable, 1, write->endpoint_id);
     sqlite3_bind_int64(writer->disable, 2, write->outcome.started_at);
     if (write->outcome.verdict == VERDICT_GONE)
         database_bind_text(writer->disable, 3, "it answered 410 Gone");
-    return writer_step(writer, writer->disable, &ignored, error);
+    return writer_step(writer, writer->disable, error);
 }
 
 static int writer_failing(struct writer *writer, const struct write *write, struct error *error) {
-    int ignored = 0;
     sqlite3_bind_int64(writer->failing, 1, write->endpoint_id);
     if (write->failing_began)
         sqlite3_bind_int64(writer->failing, 2, write->finished_at);
-    return writer_step(writer, writer->failing, &ignored, error);
+    return writer_step(writer, writer->failing, error);
 }
 
 static int writer_write(struct writer *writer, struct write *write, struct error *error) {
-    write->number = 0;
     write->settled = false;
     if (!write->attempted)
         return writer_expire(writer, write, error);
 
     int r = writer_update(writer, write, error);
-    if (!r && write->number)
+    if (!r)
         r = writer_attempt(writer, write, error);
     if (!r && (write->failing_began || write->failing_ended))
         r = writer_failing(writer, write, error);
@@ -189,11 +186,10 @@ static int writer_write(struct writer *writer, struct write *write, struct error
 
 /* The triggers that count for people are off here, so the queue's depth is kept by hand. */
 static int writer_count(struct writer *writer, int finished, struct error *error) {
-    int ignored = 0;
     if (!finished)
         return 0;
     sqlite3_bind_int(writer->pending, 1, finished);
-    return writer_step(writer, writer->pending, &ignored, error);
+    return writer_step(writer, writer->pending, error);
 }
 
 static int writer_begin(struct writer *writer, struct error *error) {
@@ -257,7 +253,6 @@ static int writer_gate(struct writer *writer, const struct gate_change *change, 
                        struct error *error) {
     const struct gate *gate = &change->gate;
     sqlite3_stmt *statement = gate->kind ? writer->gate : writer->no_gate;
-    int ignored = 0;
     sqlite3_bind_int64(statement, 1, change->endpoint_id);
     if (gate->kind) {
         database_bind_text(statement, 2, gate_name(gate->kind));
@@ -267,7 +262,7 @@ static int writer_gate(struct writer *writer, const struct gate_change *change, 
         sqlite3_bind_int(statement, 5, gate->limit);
         sqlite3_bind_int64(statement, 6, now_wall_ms);
     }
-    return writer_step(writer, statement, &ignored, error);
+    return writer_step(writer, statement, error);
 }
 
 int writer_gates(struct writer *writer, const struct gate_change *changes, int count,

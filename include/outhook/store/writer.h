@@ -34,9 +34,9 @@ struct write {
     bool failing_ended;     /* or ended */
     struct outcome outcome; /* owned */
 
-    /* What the transaction found. */
-    int number;   /* of the attempt; 0 when the row is gone */
-    bool settled; /* a person had cancelled the delivery meanwhile: only the attempt was written */
+    /* What the transaction found: a person had cancelled the delivery meanwhile, so only the
+     * attempt was written; or had deleted it, then nothing was. */
+    bool settled;
 };
 
 struct writer {
