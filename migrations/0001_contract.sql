@@ -129,7 +129,9 @@ CREATE TABLE deliveries (
     endpoint_id      INTEGER NOT NULL,
     status           TEXT NOT NULL DEFAULT 'pending'
         CONSTRAINT "status is one of pending, delivered, failed, expired, cancelled"
-        CHECK (status IN ('pending', 'delivered', 'failed', 'expired', 'cancelled')),
+        -- Not IN: SQLite makes a table of such a list, for each row that is judged.
+        CHECK (status = 'pending' OR status = 'delivered' OR status = 'failed' OR status = 'expired'
+               OR status = 'cancelled'),
     attempts         INTEGER NOT NULL DEFAULT 0, -- since the insert or the last replay
     attempts_before  INTEGER NOT NULL DEFAULT 0, -- before the last replay
     due_at           INTEGER NOT NULL,
@@ -298,7 +300,7 @@ CREATE TRIGGER webhooks_judge BEFORE INSERT ON webhooks BEGIN
         RAISE(ABORT, 'there is no endpoint of that name: insert it into endpoints first, or give a url')
     WHEN length(NEW.uid) NOT BETWEEN 1 AND 200 OR NEW.uid GLOB '*[^!-~]*' OR instr(NEW.uid, '.') THEN
         RAISE(ABORT, 'a uid has 1 to 200 printable ASCII characters, no space and no dot')
-    WHEN NEW.method NOT IN ('POST', 'PUT', 'PATCH', 'DELETE') THEN
+    WHEN NOT (NEW.method = 'POST' OR NEW.method = 'PUT' OR NEW.method = 'PATCH' OR NEW.method = 'DELETE') THEN
         RAISE(ABORT, 'method is one of POST, PUT, PATCH, DELETE')
     WHEN length(NEW.content_type) NOT BETWEEN 1 AND 200 OR NEW.content_type GLOB '*[^ -~]*' THEN
         RAISE(ABORT, 'a content_type has 1 to 200 printable ASCII characters')
@@ -340,20 +342,21 @@ CREATE TRIGGER webhooks_keep_duplicate AFTER INSERT ON webhooks WHEN NEW.dedup_k
     FROM queue_depth WHERE duplicate_of IS NOT NULL;
 END;
 
--- Fan-out, inside the producer's own transaction.
+-- Fan-out, inside the producer's own transaction. VALUES where one row is made: INSERT ... SELECT into a
+-- table that has triggers goes by way of a temporary one.
 
 CREATE TRIGGER webhooks_to_url AFTER INSERT ON webhooks WHEN NEW.url IS NOT NULL BEGIN
     INSERT INTO endpoints (url) SELECT NEW.url
     WHERE NOT EXISTS (SELECT 1 FROM endpoints WHERE url = NEW.url AND name IS NULL);
     INSERT INTO deliveries (webhook_id, endpoint_id, due_at, expires_at, created_at)
-    SELECT NEW.id, id, coalesce(NEW.deliver_at, NEW.created_at), NEW.expires_at, NEW.created_at
-    FROM endpoints WHERE url = NEW.url AND name IS NULL;
+    VALUES (NEW.id, (SELECT id FROM endpoints WHERE url = NEW.url AND name IS NULL),
+            coalesce(NEW.deliver_at, NEW.created_at), NEW.expires_at, NEW.created_at);
 END;
 
 CREATE TRIGGER webhooks_to_endpoint AFTER INSERT ON webhooks WHEN NEW.endpoint IS NOT NULL BEGIN
     INSERT INTO deliveries (webhook_id, endpoint_id, due_at, expires_at, created_at)
-    SELECT NEW.id, id, coalesce(NEW.deliver_at, NEW.created_at), NEW.expires_at, NEW.created_at
-    FROM endpoints WHERE name = NEW.endpoint;
+    VALUES (NEW.id, (SELECT id FROM endpoints WHERE name = NEW.endpoint),
+            coalesce(NEW.deliver_at, NEW.created_at), NEW.expires_at, NEW.created_at);
 END;
 
 CREATE TRIGGER webhooks_to_subscribers AFTER INSERT ON webhooks
