@@ -399,7 +399,7 @@ static bool scheduler_has_slot(const struct scheduler *scheduler) {
 static int lane_rows_wanted(const struct scheduler *scheduler, const struct lane *lane,
                             struct now now) {
     int limit = lane_limit(lane, &scheduler->policy.lane, now.mono_ms);
-    int want = limit + limit / 2 - lane->n_flying - lane->n_window;
+    int want = 2 * limit - lane->n_flying - lane->n_window;
     if (lane->need_bytes)
         return 1; /* the bytes are for that one row, or for one row if it was cancelled */
     return want < 1 ? 1 : want > LOAD_ROWS_MAX ? LOAD_ROWS_MAX : want;

@@ -29,13 +29,15 @@ static const char sql_secrets[] = "SELECT secret, expires_at FROM endpoint_secre
 static const char sql_next_due[] =
     "SELECT due_at FROM deliveries WHERE status = 'pending' AND endpoint_id = ?1"
     " ORDER BY due_at LIMIT 1";
-/* 'pending' stands literally: the planner has to see that the partial index fits. */
+/* 'pending' stands literally: the planner has to see that the partial index fits. Nothing but what
+ * is in the index, so that rows that are under way are stepped over without being read. */
 static const char sql_due[] =
-    "SELECT id, webhook_id, due_at, attempts, attempts_before, expires_at, created_at,"
-    " retry_at"
-    " FROM deliveries WHERE status = 'pending' AND endpoint_id = ?1 ORDER BY due_at, id";
-static const char sql_webhook[] =
-    "SELECT uid, type, method, content_type, " HEADER_LINES ", payload FROM webhooks WHERE id = ?1";
+    "SELECT id, due_at FROM deliveries WHERE status = 'pending' AND endpoint_id = ?1"
+    " ORDER BY due_at, id";
+static const char sql_row[] =
+    "SELECT d.webhook_id, d.attempts, d.attempts_before, d.expires_at, d.created_at, d.retry_at,"
+    " w.id, uid, type, method, content_type, " HEADER_LINES ", payload"
+    " FROM deliveries AS d LEFT JOIN webhooks AS w ON w.id = d.webhook_id WHERE d.id = ?1";
 static const char sql_fresh[] =
     "SELECT id, endpoint_id, due_at FROM deliveries WHERE id > ?1 ORDER BY id LIMIT ?2";
 static const char sql_changes[] =
@@ -54,7 +56,7 @@ static int queue_prepare(struct queue *queue, struct error *error) {
         {&queue->secrets, sql_secrets},
         {&queue->next_due, sql_next_due},
         {&queue->due, sql_due},
-        {&queue->webhook, sql_webhook},
+        {&queue->row, sql_row},
         {&queue->fresh, sql_fresh},
         {&queue->changes, sql_changes},
         {&queue->boot, sql_boot},
@@ -81,7 +83,7 @@ int queue_open(struct queue *queue, struct database *database, const struct seal
 
 void queue_close(struct queue *queue) {
     sqlite3_stmt *const all[] = {queue->endpoint, queue->secrets, queue->next_due,
-                                 queue->due,      queue->webhook, queue->fresh,
+                                 queue->due,      queue->row,     queue->fresh,
                                  queue->changes,  queue->boot,    queue->data_version};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         sqlite3_finalize(all[i]);
@@ -270,18 +272,15 @@ int queue_fresh(struct queue *queue, struct queue_notice notices[QUEUE_PAGE], in
 
 /* ---- loading --------------------------------------------------------------------------------- */
 
-static struct delivery *queue_read_delivery(sqlite3_stmt *row, int64_t endpoint_id) {
+static struct delivery *queue_read_delivery(sqlite3_stmt *row) {
     struct delivery *delivery = delivery_new();
-    bool expires = sqlite3_column_type(row, 5) != SQLITE_NULL;
-    delivery->id = sqlite3_column_int64(row, 0);
-    delivery->webhook_id = sqlite3_column_int64(row, 1);
-    delivery->endpoint_id = endpoint_id;
-    delivery->due_at = sqlite3_column_int64(row, 2);
-    delivery->attempts = sqlite3_column_int(row, 3);
-    delivery->attempts_before = sqlite3_column_int(row, 4);
-    delivery->expires_at = expires ? sqlite3_column_int64(row, 5) : CLOCK_NEVER;
-    delivery->created_at = sqlite3_column_int64(row, 6);
-    delivery->retry_at = sqlite3_column_int64(row, 7);
+    bool expires = sqlite3_column_type(row, 3) != SQLITE_NULL;
+    delivery->webhook_id = sqlite3_column_int64(row, 0);
+    delivery->attempts = sqlite3_column_int(row, 1);
+    delivery->attempts_before = sqlite3_column_int(row, 2);
+    delivery->expires_at = expires ? sqlite3_column_int64(row, 3) : CLOCK_NEVER;
+    delivery->created_at = sqlite3_column_int64(row, 4);
+    delivery->retry_at = sqlite3_column_int64(row, 5);
     return delivery;
 }
 
@@ -295,42 +294,54 @@ static void queue_copy_payload(sqlite3_stmt *row, int column, struct delivery *d
         memcpy(delivery->payload, bytes, delivery->payload_bytes);
 }
 
-/* Reads the webhook of a delivery unless its payload is larger than `bytes`; then only *too_large.
- * A webhook whose row is gone leaves the delivery without a uid. */
-static int queue_read_webhook(struct queue *queue, struct delivery *delivery, int64_t bytes,
-                              int64_t *too_large, struct error *error) {
-    sqlite3_stmt *row = queue->webhook;
+/* A webhook whose row is gone leaves the delivery without a uid. */
+static void queue_read_webhook(sqlite3_stmt *row, struct delivery *delivery) {
+    if (sqlite3_column_type(row, 6) == SQLITE_NULL)
+        return;
+    delivery->uid = database_text(row, 7);
+    delivery->type = database_text(row, 8);
+    delivery->method = database_text(row, 9);
+    delivery->content_type = database_text(row, 10);
+    delivery->header_lines = database_text(row, 11);
+    queue_copy_payload(row, 12, delivery);
+}
+
+/* Reads a row unless its payload is larger than `bytes`; then *delivery is NULL, and *too_large
+ * says how large it is. */
+static int queue_read_row(struct queue *queue, int64_t id, int64_t bytes,
+                          struct delivery **delivery, int64_t *too_large, struct error *error) {
+    sqlite3_stmt *row = queue->row;
+    *delivery = NULL;
     *too_large = 0;
-    sqlite3_bind_int64(row, 1, delivery->webhook_id);
+    sqlite3_bind_int64(row, 1, id);
     int code = sqlite3_step(row);
-    if (code == SQLITE_ROW && sqlite3_column_bytes(row, 5) > bytes) {
-        *too_large = sqlite3_column_bytes(row, 5);
+    if (code == SQLITE_ROW && sqlite3_column_bytes(row, 12) > bytes) {
+        *too_large = sqlite3_column_bytes(row, 12);
     } else if (code == SQLITE_ROW) {
-        delivery->uid = database_text(row, 0);
-        delivery->type = database_text(row, 1);
-        delivery->method = database_text(row, 2);
-        delivery->content_type = database_text(row, 3);
-        delivery->header_lines = database_text(row, 4);
-        queue_copy_payload(row, 5, delivery);
+        *delivery = queue_read_delivery(row);
+        (*delivery)->id = id;
+        queue_read_webhook(row, *delivery);
     }
     return queue_reset(queue, row, code, error);
 }
 
-/* Adds the row that `due` stands on. False when it ends the load: not due yet, or no room. */
+/* Adds the row that `due` stands on. False when it ends the load: there is no room. */
 static int queue_load_row(struct queue *queue, int64_t endpoint_id, int64_t *bytes_left,
                           struct queue_load *load, bool *added, struct error *error) {
-    struct delivery *delivery = queue_read_delivery(queue->due, endpoint_id);
-    int64_t too_large = 0;
-    int r = queue_read_webhook(queue, delivery, *bytes_left, &too_large, error);
-    *added = !r && !too_large;
+    struct delivery *delivery;
+    int64_t id = sqlite3_column_int64(queue->due, 0), too_large;
+    int r = queue_read_row(queue, id, *bytes_left, &delivery, &too_large, error);
+    *added = !r && delivery;
     if (!*added) {
         if (!load->count)
             load->need_bytes = too_large;
         delivery_free(delivery);
         return r;
     }
+    delivery->endpoint_id = endpoint_id;
+    delivery->due_at = sqlite3_column_int64(queue->due, 1);
     *bytes_left -= (int64_t)delivery->payload_bytes;
-    map_put(&queue->handed_out, delivery->id, delivery);
+    map_put(&queue->handed_out, id, delivery);
     load->rows[load->count++] = delivery;
     return 0;
 }
@@ -352,7 +363,7 @@ int queue_load(struct queue *queue, int64_t endpoint_id, int rows, int64_t bytes
     sqlite3_bind_int64(queue->due, 1, endpoint_id);
     while ((code = sqlite3_step(queue->due)) == SQLITE_ROW) {
         bool added = false;
-        int64_t due_at = sqlite3_column_int64(queue->due, 2);
+        int64_t due_at = sqlite3_column_int64(queue->due, 1);
         if (map_get(&queue->handed_out, sqlite3_column_int64(queue->due, 0)))
             continue;
         if (due_at <= now_wall_ms && load->count < rows)

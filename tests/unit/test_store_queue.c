@@ -67,8 +67,9 @@ static void every_read_goes_by_an_index(void **state) {
                 "SEARCH e USING INTEGER PRIMARY KEY (rowid>?)\n"
                 "CORRELATED SCALAR SUBQUERY 1\n"
                 "SEARCH deliveries USING INDEX deliveries_lane (endpoint_id=?)\n");
-    assert_plan(handle, "FROM webhooks",
-                "SEARCH webhooks USING INTEGER PRIMARY KEY (rowid=?)\n"
+    assert_plan(handle, "LEFT JOIN webhooks",
+                "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)\n"
+                "SEARCH w USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN\n"
                 "CORRELATED SCALAR SUBQUERY 1\n"
                 "SCAN json_each VIRTUAL TABLE INDEX 1:\n");
     assert_plan(handle, "FROM endpoint_secrets",

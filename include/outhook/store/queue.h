@@ -31,7 +31,7 @@ struct queue {
     struct map handed_out;        /* delivery ids */
     int64_t last_delivery_id;     /* everything up to here has been noticed */
     int64_t last_change_seq;      /* endpoint changes up to here have been noticed */
-    struct sqlite3_stmt *endpoint, *secrets, *next_due, *due, *webhook, *fresh, *changes, *boot,
+    struct sqlite3_stmt *endpoint, *secrets, *next_due, *due, *row, *fresh, *changes, *boot,
         *data_version;
 };
 
