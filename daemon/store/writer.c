@@ -11,26 +11,27 @@
 #define LAST " last_status_code = ?3, last_error = ?4, last_duration_ms = ?5"
 
 /* Whether the status stands in SET decides whether the lane's index is touched. A delivery that was
- * put on hold while its call was under way stays there, if it isn't finished by it. */
-static const char sql_again[] =
-    "UPDATE deliveries SET attempts = attempts + 1, due_at = CASE held WHEN 0 THEN ?2 ELSE due_at "
-    "END,"
-    " held_due_at = CASE held WHEN 1 THEN ?2 END, retry_at = ?6," LAST
-    " WHERE id = ?1 AND status = 'pending'";
+ * put on hold while its call was under way stays there, if it isn't finished by it. OR ROLLBACK, as
+ * a failure ends the transaction anyway: to undo one statement alone, SQLite would copy each page
+ * that the statement writes. */
+static const char sql_again[] = "UPDATE OR ROLLBACK deliveries SET attempts = attempts + 1,"
+                                " due_at = CASE held WHEN 0 THEN ?2 ELSE due_at END,"
+                                " held_due_at = CASE held WHEN 1 THEN ?2 END, retry_at = ?6," LAST
+                                " WHERE id = ?1 AND status = 'pending'";
 static const char sql_finish[] =
-    "UPDATE deliveries SET attempts = attempts + 1, finished_at = ?2," LAST
+    "UPDATE OR ROLLBACK deliveries SET attempts = attempts + 1, finished_at = ?2," LAST
     ", status = ?6, due_at = coalesce(held_due_at, due_at), held = 0, held_due_at = NULL"
     " WHERE id = ?1 AND status = 'pending'";
 static const char sql_cancelled[] =
-    "UPDATE deliveries SET attempts = attempts + 1," LAST " WHERE id = ?1";
+    "UPDATE OR ROLLBACK deliveries SET attempts = attempts + 1," LAST " WHERE id = ?1";
 static const char sql_expire[] =
     "UPDATE deliveries SET status = 'expired', finished_at = ?2, last_error = ?3"
     " WHERE id = ?1 AND status = 'pending' AND held = 0";
 /* Numbered by the row, which was updated just before. RETURNING would tell the number, too, but
  * makes a table of its own for it each time, at three times the cost of the update. */
 static const char sql_attempt[] =
-    "INSERT INTO attempts (delivery_id, number, verdict, started_at, duration_ms, status_code,"
-    " error, remote_address, response_headers, response_body, phase)"
+    "INSERT OR ROLLBACK INTO attempts (delivery_id, number, verdict, started_at, duration_ms,"
+    " status_code, error, remote_address, response_headers, response_body, phase)"
     " SELECT ?1, attempts_before + attempts, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10"
     " FROM deliveries WHERE id = ?1";
 static const char sql_pending[] = "UPDATE queue_depth SET pending = pending - ?1";

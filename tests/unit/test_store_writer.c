@@ -70,7 +70,7 @@ static void rows_are_found_by_their_ids(void **state) {
                 "attempts + 1, last_status_code = ?3, last_error = ?4,"
                 " last_duration_ms = ?5 WHERE id = ?1",
                 by_id);
-    assert_plan(handle, "INSERT INTO attempts", by_id);
+    assert_plan(handle, "INTO attempts", by_id);
     static const char endpoint_by_id[] = "SEARCH endpoints USING INTEGER PRIMARY KEY (rowid=?)\n";
     assert_plan(handle, "UPDATE endpoints SET enabled = 0", endpoint_by_id);
     assert_plan(handle, "UPDATE endpoints SET failing_since = ?2", endpoint_by_id);
