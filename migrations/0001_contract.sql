@@ -222,6 +222,9 @@ CREATE TRIGGER _judge_url_insert INSTEAD OF INSERT ON _judge_url BEGIN
     WHEN instr(substr(NEW.url, 1, 8 + instr(
              replace(replace(substr(NEW.url, 9), '?', '/'), '#', '/') || '/', '/')), '@') THEN
         RAISE(ABORT, 'a url carries no user name or password: set an Authorization header')
+    WHEN NEW.url NOT GLOB '*://[[]*' AND instr(substr(NEW.url, 1, 8 + instr(
+             replace(replace(substr(NEW.url, 9), '?', '/'), '#', '/') || '/', '/')), '%') THEN
+        RAISE(ABORT, 'a url has no percent-encoding in its host')
     WHEN length(NEW.url) > 2048 THEN
         RAISE(ABORT, 'a url has at most 2048 characters')
     END;

@@ -25,7 +25,6 @@ bool host_is_name(const char *host) {
     return !host_is_address(host) && !host_is_local(host);
 }
 
-/* libcurl decodes %7f and %c3%bc in a host, and goes on with what no name or address can hold. */
 static bool host_is_printable(const char *host) {
     for (; *host; host++)
         if (*host <= ' ' || *host > '~')
@@ -58,20 +57,23 @@ static CURLUcode target_read_port(struct target *target) {
     return CURLUE_OK;
 }
 
-/* libcurl would guess a scheme that is missing, and take one slash, or three, for two. */
+/* Whether a text is a URL that says where it leads. libcurl would guess a scheme that is missing,
+ * and take one slash, or three, for two. And it decodes a host after it has looked whether that is
+ * a number, so that 0x%37f.1 would pass for a name, which the system then takes for loopback. */
 static bool text_says_where(const char *text) {
     static const char *const starts[] = {"http://", "https://"};
     for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
         size_t length = strlen(starts[i]);
-        if (!strncasecmp(text, starts[i], length))
-            return text[length] != '/' && text[length] != '\\';
+        if (strncasecmp(text, starts[i], length) != 0)
+            continue;
+        const char *authority = text + length;
+        size_t end = strcspn(authority, "/?#\\");
+        return end && (*authority == '[' || !memchr(authority, '%', end));
     }
     return false;
 }
 
 static CURLUcode target_read(struct target *target, const char *text) {
-    if (!text_says_where(text))
-        return CURLUE_UNSUPPORTED_SCHEME;
     CURLUcode code =
         curl_url_set(target->url, CURLUPART_URL, text, CURLU_DISALLOW_USER | CURLU_PATH_AS_IS);
     if (!code)
@@ -80,6 +82,12 @@ static CURLUcode target_read(struct target *target, const char *text) {
 }
 
 int target_parse(const char *text, struct target *target, struct error *error) {
+    if (!text_says_where(text)) {
+        *target = (struct target){0};
+        return error_set(error, ERROR_USAGE,
+                         "the URL can't be used: it has to begin with http:// or https:// and a "
+                         "host, without percent-encoding");
+    }
     *target = (struct target){.url = curl_url()};
     if (!target->url)
         abort();

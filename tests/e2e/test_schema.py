@@ -108,12 +108,15 @@ BAD_URLS = {
     "an empty user": ("'http://@example.com/'", "no user name or password"),
     "a user, https": ("'https://u@h'", "no user name or password"),
     "a user before a query": ("'http://u@h?x'", "no user name or password"),
+    "an escaped host": ("'http://%31%32%37.0.0.1/'", "no percent-encoding in its host"),
+    "an escaped host before a query": ("'https://a%2eb?x'", "no percent-encoding in its host"),
     "too long": (f"'{URL}/' || hex(zeroblob(1020))", "at most 2048 characters"),
 }
 
 GOOD_URLS = [
     "http://a", "https://a", "HTTP://EXAMPLE.COM/Hook", "https://example.com:8443/a?b=c#d",
-    "http://a/@b", "http://a?x@y", "https://a#x@y", "https://example.com/user@host",
+    "http://a/%41", "http://a?%41", "https://[fe80::1%25eth0]/", "http://a/@b", "http://a?x@y", "https://a#x@y",
+    "https://example.com/user@host",
     "http://[::1]:8080/", "http://127.0.0.1", "https://xn--exmple-cua.com/%20",
 ]
 

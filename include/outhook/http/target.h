@@ -19,9 +19,9 @@ struct target {
     bool is_name; /* the host has to be looked up: it is no address, and not localhost (RFC 6761) */
 };
 
-/* Parses a URL, which has to begin with http:// or https:// and to name a host that is an address
- * or printable ASCII. Returns 0, or ERROR_USAGE and a sentence, with the target empty. Freed with
- * target_free(). Any thread. */
+/* Parses a URL, which has to begin with http:// or https:// and a host that is an address or
+ * printable ASCII, without percent-encoding. Returns 0, or ERROR_USAGE and a sentence, with the
+ * target empty. Freed with target_free(). Any thread. */
 int target_parse(const char *text, struct target *target, struct error *error) must_check;
 
 /* The address that a target holds in place of a name, or loopback for localhost. */
