@@ -15,14 +15,26 @@ static int migration_refuse_newer(struct database *database, int64_t version, st
                      database->path, version, migrations_count);
 }
 
+/* Reads whose it is, and how far, at one point in time: another process may be making it just now.
+ */
+static int migration_read(struct database *database, int64_t *application_id, int64_t *version,
+                          int64_t *objects, struct error *error) {
+    int r = database_run(database, "BEGIN", error);
+    if (r)
+        return r;
+    r = database_integer(database, "SELECT count(*) FROM sqlite_schema", objects, error);
+    if (!r)
+        r = database_integer(database, "PRAGMA application_id", application_id, error);
+    if (!r)
+        r = database_integer(database, "PRAGMA user_version", version, error);
+    sqlite3_exec(database->handle, "COMMIT", NULL, NULL, NULL);
+    return r;
+}
+
 /* An empty database may become ours; one with anything in it must be ours already. */
 static int migration_recognise(struct database *database, int64_t *version, struct error *error) {
     int64_t application_id = 0, objects = 0;
-    int r = database_integer(database, "PRAGMA application_id", &application_id, error);
-    if (!r)
-        r = database_integer(database, "PRAGMA user_version", version, error);
-    if (!r)
-        r = database_integer(database, "SELECT count(*) FROM sqlite_schema", &objects, error);
+    int r = migration_read(database, &application_id, version, &objects, error);
     if (r)
         return r;
 
