@@ -42,6 +42,7 @@ packages_to_test="
     python3-pytest-xdist
     shellcheck
     util-linux
+    valgrind
     zsh
 "
 # shellcheck disable=SC2154,SC2086 # lists of words
@@ -183,7 +184,7 @@ run_fuzzers() {
 
 : >"$directory/summary"
 
-if build build "gcc: build" gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo; then
+if build build "gcc: build" gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo -DOUTHOOK_BENCH=ON; then
     run_ctest build "gcc: ctest"
     run_e2e build "gcc: end to end"
 fi

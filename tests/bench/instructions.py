@@ -36,15 +36,16 @@ PATIENCE_S = 300
 LIBRARIES = {"libcurl": "libcurl", "libsqlite3": "SQLite", "libuv": "libuv", "libcrypto": "libcrypto", "libssl": "libcrypto",
              "libc.": "libc", "libm.": "libc", "ld-linux": "libc", "libnghttp2": "libcurl", "slow_clock": None}
 
-# Steps of a delivery: functions with all that they call. What is in one of them is in no other.
+# Steps of a delivery: functions with all that they call. What is in one of them is in no other. Only functions
+# that a compiler doesn't put into their callers can be seen.
 STEPS = [
-    ("store: notice and load rows", ["store_load", "store_look"]),
-    ("store: write outcomes", ["store_commit"]),
-    ("store: checkpoint", ["checkpoint_run"]),
+    ("store: load rows", ["queue_load"]),
+    ("store: write outcomes", ["writer_commit"]),
     ("loop: schedule and send", ["scheduler_run"]),
-    ("loop: take outcomes", ["dispatcher_take_calls"]),
-    ("loop: take the store's answers", ["dispatcher_reply"]),
+    ("loop: take outcomes", ["scheduler_completed", "attempt_log_write"]),
+    ("loop: take the store's answers", ["scheduler_loaded", "scheduler_written"]),
     ("worker: set a call up", ["transfer_start"]),
+    ("worker: of which: sign", ["signature_append"]),
     ("worker: libcurl", ["curl_multi_socket_action", "curl_multi_add_handle", "curl_multi_remove_handle"]),
     ("worker: judge a call's end", ["transfer_finish"]),
 ]
