@@ -63,7 +63,7 @@ static void print_did(const struct change *change, const struct operator_result 
     if (result->next_due_at && result->changed) {
         struct buffer text = {0};
         text_append_time(&text, result->next_due_at);
-        printf(", the last one due at %s", buffer_text(&text));
+        printf(", all due by %s", buffer_text(&text));
         buffer_free(&text);
     }
     printf("\n");

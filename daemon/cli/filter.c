@@ -110,7 +110,10 @@ static int ids_add(struct filter_ids *ids, const char *text, struct error *error
     if (range.first > range.last)
         return error_set(error, ERROR_USAGE, "%.100s: the smaller id comes first", text);
     if (range.first == range.last) {
-        ids->items = memory_resize(ids->items, ids->count + 1, sizeof *ids->items);
+        if (ids->count == ids->capacity) {
+            ids->capacity = ids->capacity * 2 + 16; /* there may be millions */
+            ids->items = memory_resize(ids->items, ids->capacity, sizeof *ids->items);
+        }
         ids->items[ids->count++] = range.first;
         return 0;
     }

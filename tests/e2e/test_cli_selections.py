@@ -174,7 +174,7 @@ def test_an_endpoint_that_is_disabled_for_another_reason_is_not_touched(database
 def test_a_rate_spreads_what_becomes_due(database, rate, gap_ms):
     before = now_ms()
     out = succeed("replay", "--database", database, "--all", "--rate", rate)
-    assert out.startswith("4 deliveries set to pending, the last one due at ")
+    assert out.startswith("4 deliveries set to pending, all due by ")
     dues = [row[0] for row in sql(database, "SELECT due_at FROM deliveries WHERE id <= 4 ORDER BY id")]
     assert before <= dues[0] <= now_ms() + 1000
     if gap_ms:

@@ -59,7 +59,7 @@ bool filter_given(const struct filter *filter);
 /* Starts as {0}. */
 struct filter_ids {
     int64_t *items; /* those that were given one by one */
-    size_t count;
+    size_t count, capacity;
     struct selection_range ranges[SELECTION_RANGES_MAX];
     size_t range_count;
     struct buffer json; /* the items, as a selection wants them */
