@@ -309,6 +309,8 @@ def test_hostile_receivers(db, daemon, hostile, new_receiver):
     assert [(row["verdict"], row["n"]) for row in healthy] == [("delivered", beat.count)], healthy
     if not is_sanitized():
         assert healthy[0]["slowest"] < TIMEOUT_MS
-        assert memory[1] < memory[0] + 8_000_000, memory
+        # The payloads themselves may stand in malloc()'s heap for a while, or not yet have, when it is measured.
+        payloads = sum(len(case.payload) for case in CASES.values())
+        assert memory[1] < memory[0] + payloads + 8_000_000, memory
     for row in rows("list", "--limit", "0", "--database", db):
         rows("show", row["id"], "--database", db)
