@@ -124,6 +124,12 @@ static size_t transfer_take_body(char *bytes, size_t size, size_t count, void *c
     return transfer->response_cut ? 0 : size * count;
 }
 
+/* Whether the call may have its connection together with others: HTTP/2 for those who chose it,
+ * over https (RFC 9113, 3.2: by ALPN). */
+static bool transfer_may_share(const struct transfer *transfer) {
+    return transfer->call->endpoint->http2 && transfer->call->target.is_secure;
+}
+
 /* Called in each turn; not 0 ends the call. Over HTTP/2 the connection's bytes are those of other
  * calls as well, so that there only the timeout ends what hides between the frames of a body. */
 static int transfer_on_progress(void *context, curl_off_t down_total, curl_off_t down,
@@ -131,7 +137,7 @@ static int transfer_on_progress(void *context, curl_off_t down_total, curl_off_t
     struct transfer *transfer = context;
     (void)down_total, (void)down, (void)up_total, (void)up;
     transfer->flooded =
-        !transfer->call->endpoint->http2 &&
+        !transfer_may_share(transfer) &&
         flood_found(&transfer->flood, transfer->socket, transfer->call->policy->max_response_bytes);
     return transfer->flooded;
 }
@@ -197,10 +203,10 @@ static void transfer_set_callbacks(struct transfer *transfer) {
     curl_easy_setopt(easy, CURLOPT_XFERINFODATA, transfer);
 }
 
-/* HTTP/2 for those who chose it, over https (RFC 9113, 3.2: by ALPN). A call then waits until it is
- * known whether the connection that is being made can take it, too. */
+/* With HTTP/2 a call waits until it is known whether the connection that is being made can take it,
+ * too. Over http that is known by the answer only, for which all the others would wait. */
 static void transfer_set_version(struct transfer *transfer) {
-    bool http2 = transfer->call->endpoint->http2;
+    bool http2 = transfer_may_share(transfer);
     curl_easy_setopt(transfer->easy, CURLOPT_HTTP_VERSION,
                      (long)(http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
     curl_easy_setopt(transfer->easy, CURLOPT_PIPEWAIT, (long)http2);

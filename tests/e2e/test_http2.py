@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+import receivers
 from command import succeed
 from database import add_endpoint, attempts, enqueue, refused, run, value, wait_settled, wait_status
 from waiting import wait_until
@@ -66,10 +67,17 @@ def test_without_the_choice_it_is_http_1_1(db, daemon, certificates, tls_receive
 
 
 def test_over_http_the_choice_changes_nothing(db, daemon, receiver):
+    """No call waits for what the answer to another will say of HTTP/2: here none comes before there are two."""
+    close, both = receivers.answer(200, {"Connection": "close"}), threading.Barrier(2)
+    receiver.on("/hook", close)
     add_endpoint(db, "a", receiver.url(), http_version="2")
-    daemon()
+    daemon(workers=1, timeout="5s", retry_schedule="1h")
     enqueue(db, endpoint="a")
     wait_status(db, "delivered")
+    receiver.on("/hook", lambda call: (both.wait(20), close(call)))
+    run(db, "INSERT INTO webhooks (endpoint, payload) VALUES ('a', 1), ('a', 2)")
+    for number in (2, 3):
+        wait_status(db, "delivered", number)
 
 
 def test_it_is_chosen_by_the_command_and_by_sql(db, daemon, certificates, new_h2):

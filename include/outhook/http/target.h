@@ -16,6 +16,7 @@ struct target {
     CURLU *url;
     char *host; /* in lower case; of an IPv6 address with its brackets */
     int port;
+    bool is_secure; /* https */
     bool is_name; /* the host has to be looked up: it is no address, and not localhost (RFC 6761) */
 };
 
