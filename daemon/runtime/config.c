@@ -165,9 +165,23 @@ static int set_number(const struct setting *setting, struct config *config, cons
     return 0;
 }
 
+/* Where a line of the file would end in a comment. What a flag takes has to fit the file, too:
+ * --print-config writes one. */
+static bool text_has_comment(const char *text) {
+    for (const char *c = strchr(text, ';'); c; c = strchr(c + 1, ';'))
+        if (c == text || strchr(" \t", c[-1]))
+            return true;
+    return false;
+}
+
 static int set_text(const struct setting *setting, struct config *config, const char *text,
                     struct error *error) {
     int64_t length = (int64_t)strlen(text);
+    if (text_has_comment(text))
+        return error_set(error, ERROR_USAGE,
+                         "%s: it can't have a ; at its start or after a blank, as a comment "
+                         "begins so",
+                         setting->name);
     if (length < setting->least || length > setting->most)
         return error_set(error, ERROR_USAGE,
                          "%s: it has to have %" PRId64 " to %" PRId64 " characters", setting->name,

@@ -323,6 +323,7 @@ static void bad_files_are_told_what_is_wrong(void **state) {
         {"deny_networks = 10.0.0.0/8\n  127.0.0.0/8\n", ", line 2: a setting stands at the start"},
         {"timeout\ntimout = 3s\n", ", line 1: a line is name = value"},
         {"= 3\n", ", line 1: there is no setting"},
+        {"ca_file =;/ca.pem\n", ", line 1: ca_file: it can't have a ; at its start"},
         {"timeout = 3\n", "timeout = 3: it has to be a duration such as"},
         {"timeout =\n", ", line 1: timeout = : it has to be a duration"},
         {"timeout = -1s\n", "it has to be a duration"},
@@ -400,6 +401,9 @@ static void bad_overrides(void **state) {
         {"max_atempts=3", "did you mean max_attempts?"},
         {"timeout=soon", "timeout = soon: it has to be a duration"},
         {"timeout= 3s", "it has to be a duration"},
+        {"ca_file=;/ca.pem", "ca_file: it can't have a ; at its start or after a blank"},
+        {"ca_file=/a ;b", "ca_file: it can't have a ;"},
+        {"ca_file=/a;b\t;c", "ca_file: it can't have a ;"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct config config;
