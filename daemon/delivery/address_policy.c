@@ -170,6 +170,8 @@ static const char *address_special(const struct address *address) {
     return "address that is not public";
 }
 
+static const char denied[] = "address in deny_networks";
+
 const char *address_policy_refusal(const struct address_policy *policy,
                                    const struct sockaddr *address, bool allow_private) {
     struct address literal;
@@ -178,7 +180,7 @@ const char *address_policy_refusal(const struct address_policy *policy,
     struct address inner = address_unwrap(&literal);
 
     if (networks_have(&policy->deny, &literal) || networks_have(&policy->deny, &inner))
-        return "address in deny_networks";
+        return denied;
     if (networks_have(&policy->allow, &literal) || networks_have(&policy->allow, &inner))
         return NULL;
     /* NAT64 is the network's own way to IPv4, which an IPv6-only machine needs; the tunnels 6to4
@@ -186,6 +188,10 @@ const char *address_policy_refusal(const struct address_policy *policy,
     const char *special = address_special(network_has(&nat64, &literal) ? &inner : &literal);
     bool opened = special == private_use && allow_private && policy->permit_private;
     return opened ? NULL : special;
+}
+
+const char *address_policy_remedy(const char *refusal) {
+    return refusal == denied ? ", which wins over allow_networks" : "; allow_networks can allow it";
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */

@@ -190,8 +190,8 @@ static const char *pool_refusal(const struct http_call *call) {
 
 static void pool_end_refused(struct pool *pool, struct http_call *call, const char *refusal) {
     char *error;
-    if (asprintf(&error, "%s is refused: %s; allow_networks can allow it", call->target.host,
-                 refusal) < 0)
+    if (asprintf(&error, "%s is refused: %s%s", call->target.host, refusal,
+                 address_policy_remedy(refusal)) < 0)
         abort();
     call->outcome.phase = PHASE_CONNECT;
     pool_end(pool, call, VERDICT_BLOCKED, error);

@@ -61,7 +61,8 @@ static bool transfer_may_connect(struct transfer *transfer, const struct sockadd
     transfer->refusal[0] = '\0';         /* of another address of the same host, tried before */
     if (!refusal || call->policy->proxy) /* it is the proxy's address, which the operator chose */
         return true;
-    snprintf(transfer->refusal, sizeof transfer->refusal, "%s is refused: %s", text, refusal);
+    snprintf(transfer->refusal, sizeof transfer->refusal, "%s is refused: %s%s", text, refusal,
+             address_policy_remedy(refusal));
     return false;
 }
 

@@ -139,7 +139,7 @@ void transfer_judge(const struct transfer *transfer, CURLcode code, struct outco
     } else if (*transfer->refusal &&
                (code == CURLE_COULDNT_CONNECT || code == CURLE_ABORTED_BY_CALLBACK)) {
         outcome->verdict = VERDICT_BLOCKED;
-        outcome_explain(outcome, "%s; allow_networks can allow it", transfer->refusal);
+        outcome_explain(outcome, "%s", transfer->refusal);
     } else if (code == CURLE_OPERATION_TIMEDOUT) {
         judge_timeout(outcome);
     } else {

@@ -93,8 +93,9 @@ def test_an_allowed_network_may_be_called(db, daemon, receiver):
 def test_deny_wins_over_allow(db, daemon, receiver):
     daemon(allow="127.0.0.0/8", deny_networks="127.0.0.1", **ONCE)
     enqueue(db, url=receiver.url())
-    assert wait_attempts(db, 1)[0]["verdict"] == "blocked"
-    assert receiver.connections == 0
+    (first,) = wait_attempts(db, 1)
+    assert first["verdict"] == "blocked" and receiver.connections == 0
+    assert first["error"] == "127.0.0.1 is refused: address in deny_networks, which wins over allow_networks"
 
 
 def test_a_blocked_delivery_uses_up_its_attempts(db, daemon, receiver):

@@ -257,6 +257,10 @@ static void denied_networks_win(void **state) {
         {"10.0.0.1", "private address"},
     };
     assert_all(&policy, expectations);
+    assert_string_equal(address_policy_remedy(judge(&policy, "127.0.0.2")),
+                        ", which wins over allow_networks");
+    assert_string_equal(address_policy_remedy(judge(&policy, "10.0.0.1")),
+                        "; allow_networks can allow it");
     networks_free(&policy.allow);
     networks_free(&policy.deny);
 }

@@ -54,4 +54,7 @@ struct address_policy {
 const char *address_policy_refusal(const struct address_policy *policy,
                                    const struct sockaddr *address, bool allow_private);
 
+/* What can be done about such a phrase, to follow it in a sentence. */
+const char *address_policy_remedy(const char *refusal);
+
 #endif
