@@ -177,29 +177,40 @@ static void pool_look_up(struct pool *pool, struct http_call *call) {
                  call->asked_at + (connect_ms < total_ms ? connect_ms : total_ms), call->asked_at);
 }
 
-/* Why an address that a URL holds may not be called by way of a proxy; NULL: it may, or is a name,
- * of which the proxy alone knows where it leads. localhost would be the proxy's own. */
-static const char *pool_refusal(const struct http_call *call) {
+/* Why a host may not be handed to a proxy, which is the caller's to free; NULL: it may, as a name,
+ * of which the proxy alone knows where it leads, or as an address. localhost would be the proxy's
+ * own.
+ */
+static char *pool_refusal(const struct http_call *call) {
     struct sockaddr_storage address;
-    if (call->target.is_name)
+    const char *host = call->target.host, *refusal, *remedy;
+    char *error;
+    if (call->target.is_name) {
+        refusal =
+            target_is_ambiguous(&call->target) ? "the proxy may take it for an address" : NULL;
+        remedy = "; write it as one";
+    } else {
+        target_address(&call->target, &address);
+        refusal =
+            address_policy_refusal(&call->policy->addresses, (const struct sockaddr *)&address,
+                                   call->endpoint->allow_private);
+        remedy = address_policy_remedy(refusal);
+    }
+    if (!refusal)
         return NULL;
-    target_address(&call->target, &address);
-    return address_policy_refusal(&call->policy->addresses, (const struct sockaddr *)&address,
-                                  call->endpoint->allow_private);
+    if (asprintf(&error, "%s is refused: %s%s", host, refusal, remedy) < 0)
+        abort();
+    return error;
 }
 
-static void pool_end_refused(struct pool *pool, struct http_call *call, const char *refusal) {
-    char *error;
-    if (asprintf(&error, "%s is refused: %s%s", call->target.host, refusal,
-                 address_policy_remedy(refusal)) < 0)
-        abort();
+static void pool_end_refused(struct pool *pool, struct http_call *call, char *error) {
     call->outcome.phase = PHASE_CONNECT;
     pool_end(pool, call, VERDICT_BLOCKED, error);
 }
 
 void pool_send(struct pool *pool, struct http_call *call) {
     struct error error = {0};
-    const char *refusal;
+    char *refusal;
     list_init(&call->link);
     call->outcome.started_at = clock_now().wall_ms;
     call->outcome.retry_after_ms = -1;

@@ -25,6 +25,24 @@ bool host_is_name(const char *host) {
     return !host_is_address(host) && !host_is_local(host);
 }
 
+/* As inet_aton(3) reads numbers: 127, 0177, 0x7f, and 0x. */
+static bool part_is_number(const char *part) {
+    bool hexadecimal = !strncmp(part, "0x", 2);
+    const char *digits = hexadecimal ? part + 2 : part;
+    return *part && !digits[strspn(digits, hexadecimal ? "0123456789abcdef" : "0123456789")];
+}
+
+bool target_is_ambiguous(const struct target *target) {
+    char *host = memory_copy_string(target->host);
+    size_t length = strlen(host);
+    while (length && host[length - 1] == '.')
+        host[--length] = '\0';
+    const char *dot = strrchr(host, '.');
+    bool is = target->is_name && (host_is_local(host) || part_is_number(dot ? dot + 1 : host));
+    free(host);
+    return is;
+}
+
 static bool host_is_printable(const char *host) {
     for (; *host; host++)
         if (*host <= ' ' || *host > '~')

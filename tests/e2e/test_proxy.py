@@ -78,6 +78,24 @@ def test_an_address_in_the_url_is_judged_all_the_same(db, daemon, receiver, new_
     assert proxy.connections == 0 and receiver.connections == 0
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1.", "127.0.0.1..", "0x7f.1.", "localhost.", "x.localhost.", "256.1.1.1"])
+def test_what_a_proxy_may_take_for_an_address_is_not_handed_to_it(db, daemon, receiver, new_proxy, host):
+    proxy = new_proxy()
+    daemon(proxy=f"http://127.0.0.1:{proxy.port}", **ONCE)
+    enqueue(db, url=f"http://{host}:{receiver.port}/hook")
+    (first,) = wait_attempts(db, 1)
+    assert first["verdict"] == "blocked" and first["error"].startswith(f"{host} is refused: the proxy may take it for")
+    assert proxy.connections == 0 and receiver.connections == 0
+
+
+def test_a_name_with_a_dot_at_its_end_is_a_name(db, daemon, receiver, new_proxy):
+    proxy = new_proxy()
+    daemon(allow=None, proxy=f"http://127.0.0.1:{proxy.port}")
+    enqueue(db, url=f"http://receiver.example.:{receiver.port}/hook")
+    wait_status(db, "delivered")
+    assert len(proxy.asked) == 1
+
+
 def test_an_allowed_address_goes_through_it(db, daemon, receiver, new_proxy):
     proxy = new_proxy()
     daemon(proxy=f"http://127.0.0.1:{proxy.port}")

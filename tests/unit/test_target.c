@@ -45,6 +45,32 @@ static void test_addresses_however_they_are_written(void **state) {
     assert_leads_to("http://a.LOCALHOST/", "a.localhost", 80, false);
 }
 
+static void assert_ambiguous(const char *url, bool expected) {
+    struct target target;
+    struct error error = {0};
+    if (target_parse(url, &target, &error))
+        fail_msg("%s: %s", url, error.text);
+    if (target_is_ambiguous(&target) != expected)
+        fail_msg("%s is %sambiguous", url, expected ? "not " : "");
+    target_free(&target);
+}
+
+static void test_names_that_look_like_addresses(void **state) {
+    (void)state;
+    static const char *const ambiguous[] = {
+        "http://127.0.0.1./", "http://127.0.0.1../",  "http://0x7f.1./",   "http://0x./",
+        "http://localhost./", "http://a.localhost./", "http://256.1.1.1/", "http://a.0x7F/"};
+    static const char *const clear[] = {
+        "http://127.0.0.1/",          "http://localhost/", "http://[::1]/",
+        "http://example.com./",       "http://1.example/", "http://host1/",
+        "http://127.0.0.1.example./", "http://0xg/",
+    };
+    for (size_t i = 0; i < sizeof ambiguous / sizeof *ambiguous; i++)
+        assert_ambiguous(ambiguous[i], true);
+    for (size_t i = 0; i < sizeof clear / sizeof *clear; i++)
+        assert_ambiguous(clear[i], false);
+}
+
 static void test_what_says_not_where_it_leads(void **state) {
     (void)state;
     static const char *const urls[] = {
@@ -99,6 +125,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_addresses_however_they_are_written),
+        cmocka_unit_test(test_names_that_look_like_addresses),
         cmocka_unit_test(test_what_says_not_where_it_leads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,6 +28,11 @@ int target_parse(const char *text, struct target *target, struct error *error) m
 /* The address that a target holds in place of a name, or loopback for localhost. */
 void target_address(const struct target *target, struct sockaddr_storage *address);
 
+/* Whether a host that has to be looked up may be taken for an address, or for localhost, by another
+ * program that is handed it: without the dots at its end it is localhost, or its last part is a
+ * number, which no domain's is (https://url.spec.whatwg.org/#ends-in-a-number-checker). */
+bool target_is_ambiguous(const struct target *target);
+
 /* Whether a host, in lower case, has to be looked up. */
 bool host_is_name(const char *host);
 
