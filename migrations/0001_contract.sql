@@ -97,7 +97,7 @@ CREATE TABLE endpoint_secrets (
     secret      TEXT NOT NULL
         CONSTRAINT "a secret has 1 to 500 printable ASCII characters"
         CHECK (length(secret) BETWEEN 1 AND CASE WHEN secret GLOB 'sealed:*' THEN 1000 ELSE 500 END
-               AND secret NOT GLOB '*[^ -~]*'),
+               AND secret NOT GLOB '*[^ -~]*' AND NOT instr(secret, char(0))),
     created_at  INTEGER NOT NULL
         DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000 + 0.5 AS INTEGER)),
     expires_at  INTEGER

@@ -107,11 +107,13 @@ static int slice_read(struct sealer *sealer, struct slice *slice, struct error *
 }
 
 static int update_row(struct sealer *sealer, int64_t id, const char *stored, const char *sealed,
-                      struct error *error) {
+                      int *sealed_count, struct error *error) {
     sqlite3_bind_int64(sealer->update, 1, id);
     database_bind_text(sealer->update, 2, sealed);
     database_bind_text(sealer->update, 3, stored);
     int code = sqlite3_step(sealer->update);
+    if (code == SQLITE_DONE)
+        *sealed_count += sqlite3_changes(sealer->database->handle);
     sqlite3_reset(sealer->update);
     sqlite3_clear_bindings(sealer->update);
     return code == SQLITE_DONE ? 0 : database_error(sealer->database, code, "seal a secret", error);
@@ -125,9 +127,7 @@ static int seal_row(struct sealer *sealer, int64_t id, int64_t endpoint_id, cons
         return 0;
     int r = seal_close(&sealer->keys, endpoint_id, secret, &sealed, error);
     if (!r)
-        r = update_row(sealer, id, stored, sealed, error);
-    if (!r)
-        ++*sealed_count;
+        r = update_row(sealer, id, stored, sealed, sealed_count, error);
     secret_free(secret);
     free(sealed);
     return r;

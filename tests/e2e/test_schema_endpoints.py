@@ -115,7 +115,8 @@ def test_a_signed_endpoint_gets_a_secret(db):
     assert secret["secret"].startswith("whsec_") and len(secret["secret"]) == 6 + 48
 
 
-@pytest.mark.parametrize("secret", ["''", "'a' || char(10)", "'geheim-ü'", "hex(zeroblob(251))"])
+@pytest.mark.parametrize("secret", ["''", "'a' || char(10)", "'geheim-ü'", "hex(zeroblob(251))",
+                                    "'a' || char(0) || 'b'"])
 def test_a_bad_secret_is_refused(db, secret):
     run(db, endpoint())
     assert "a secret has 1 to 500 printable ASCII characters" in refused(
