@@ -7,7 +7,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { KEY_FILE_BYTES_MAX = 4096, OTHERS_MAY_READ = S_IRGRP | S_IROTH };
+enum { KEY_FILE_BYTES_MAX = 4096 };
+
+/* Who but its owner may not be able to read it. The service manager lets the service's user read a
+ * credential by an access control list where it can (write_credential() of systemd's
+ * exec-credential.c), whose mask stands where else the group's bits do: of these nothing follows.
+ */
+enum { FILE_IS_OURS = S_IRGRP | S_IROTH, FILE_IS_CREDENTIAL = S_IROTH };
 
 static int keyring_refuse_mode(const char *path, struct error *error) {
     return error_set(
@@ -17,7 +23,7 @@ static int keyring_refuse_mode(const char *path, struct error *error) {
 }
 
 /* Reads a small file into a text. */
-static int keyring_read_text(const char *path, char text[KEY_FILE_BYTES_MAX + 1],
+static int keyring_read_text(const char *path, mode_t forbidden, char text[KEY_FILE_BYTES_MAX + 1],
                              struct error *error) {
     struct stat status;
     ssize_t length = -1;
@@ -33,15 +39,15 @@ static int keyring_read_text(const char *path, char text[KEY_FILE_BYTES_MAX + 1]
     }
     close(fd);
     text[length] = '\0';
-    return S_ISREG(status.st_mode) && status.st_mode & OTHERS_MAY_READ
-               ? keyring_refuse_mode(path, error)
-               : 0;
+    return S_ISREG(status.st_mode) && status.st_mode & forbidden ? keyring_refuse_mode(path, error)
+                                                                 : 0;
 }
 
-static int keyring_read(const char *path, struct seal_keys *keys, struct error *error) {
+static int keyring_read(const char *path, mode_t forbidden, struct seal_keys *keys,
+                        struct error *error) {
     char text[KEY_FILE_BYTES_MAX + 1];
     struct error why = {0};
-    int r = keyring_read_text(path, text, error);
+    int r = keyring_read_text(path, forbidden, text, error);
     if (!r && seal_keys_parse(text, keys, &why))
         r = error_set(error, ERROR_USAGE, "secret_key_file: %.200s: %s", path, why.text);
     explicit_bzero(text, sizeof text);
@@ -54,13 +60,13 @@ int keyring_load(const char *path, struct seal_keys *keys, struct error *error) 
     int r = 0;
     *keys = (struct seal_keys){0};
     if (*path)
-        return keyring_read(path, keys, error);
+        return keyring_read(path, FILE_IS_OURS, keys, error);
     if (!directory)
         return 0;
     if (asprintf(&credential, "%s/secret_key", directory) < 0)
         abort();
     if (access(credential, F_OK) == 0)
-        r = keyring_read(credential, keys, error);
+        r = keyring_read(credential, FILE_IS_CREDENTIAL, keys, error);
     free(credential);
     return r;
 }

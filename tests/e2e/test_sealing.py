@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sqlite3
+import struct
 
 import pytest
 
@@ -209,6 +210,26 @@ def test_the_service_managers_credential_is_a_key_too(db, daemon, receiver, tmp_
     add_with_secret(db, "a", receiver.url())
     daemon()
     wait_until(lambda: sealed(db))
+
+
+def test_a_credential_whose_reader_is_on_an_access_control_list_is_a_key(db, daemon, tmp_path, monkeypatch):
+    """As systemd makes one where the file system has such lists: the list's mask shows as the group's permission."""
+    path = write_keys(tmp_path / "secret_key", new_key(), mode=0o400)
+    try:
+        os.setxattr(path, "system.posix_acl_access", struct.pack("<I", 2) + b"".join(
+            struct.pack("<HHI", tag, permission, who) for tag, permission, who in (
+                (0x01, 4, 2**32 - 1), (0x02, 4, 65534), (0x04, 0, 2**32 - 1), (0x10, 4, 2**32 - 1), (0x20, 0, 2**32 - 1))))
+    except OSError:
+        pytest.skip("this file system has no access control lists")
+    assert path.stat().st_mode & 0o777 == 0o440
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    add_endpoint(db, "a", "http://127.0.0.1:9/")
+    one = daemon()
+    wait_until(lambda: sealed(db))
+    one.stop()
+    path.chmod(0o444)
+    status, _, err = outhookd("--database", db, "--check")
+    assert status == 2 and "may be read by others" in err
 
 
 def test_another_signing_needs_the_key_only_where_the_secret_has_to_fit(db, daemon, receiver, key_file, tmp_path):

@@ -7,7 +7,8 @@
  * nowhere.
  *
  * A key that those who may read the database can read, too, is none: a file that anybody but its
- * owner may read is refused.
+ * owner may read is refused. A credential is the service manager's to guard: there only what all
+ * may read is.
  */
 
 #include "outhook/base/error.h"
