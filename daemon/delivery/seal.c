@@ -170,7 +170,7 @@ static int open_bytes(const struct seal_key *key, int64_t endpoint_id, const cha
     free(plain);
     return error_set(error, ERROR_FAILED,
                      "a sealed secret does not open: it was altered, or belongs to another "
-                     "endpoint; outhook endpoint rotate-secret makes a new one");
+                     "endpoint; outhook endpoint rotate-secret --grace 0s makes a new one");
 }
 
 int seal_open(const struct seal_keys *keys, int64_t endpoint_id, const char *stored, char **secret,

@@ -168,6 +168,8 @@ static void queue_add_secret(struct queue *queue, struct endpoint *endpoint, con
     if (seal_open(queue->keys ? queue->keys : &none, endpoint->id, stored, &secret, &why)) {
         if (!endpoint->locked)
             endpoint->locked = memory_copy_string(why.text);
+        if (expires_at > endpoint->locked_until)
+            endpoint->locked_until = expires_at;
         return;
     }
     endpoint->secrets = memory_resize(endpoint->secrets, (size_t)endpoint->secret_count + 1,

@@ -10,6 +10,7 @@
 #include "outhook/runtime/log.h"
 #include "outhook/store/checkpoint.h"
 #include "outhook/store/database.h"
+#include "outhook/store/locked.h"
 #include "outhook/store/patience.h"
 #include "outhook/store/presence.h"
 #include "outhook/store/retention.h"
@@ -51,8 +52,8 @@ struct store {
     struct watch watch;
     struct retention retention;
     struct presence presence;
-    struct map told;    /* endpoint ids that the other side knows */
-    struct map locked;  /* and those of them whose secrets don't open */
+    struct map told; /* endpoint ids that the other side knows */
+    struct locked locked;
     int64_t version;    /* of the database, when last asked */
     bool booted;        /* all endpoints that were there at the start have been told of */
     int64_t boot_after; /* or those up to this id */
@@ -109,10 +110,7 @@ static int store_tell_endpoint(struct store *store, int64_t id, struct error *er
     while (r && store_may_retry(store, &patience, r, error));
     if (r)
         return r;
-    if (endpoint && endpoint->locked)
-        map_put(&store->locked, id, store);
-    else
-        map_remove(&store->locked, id);
+    locked_note(&store->locked, id, endpoint);
     if (endpoint) {
         map_put(&store->told, id, store);
         store_reply(store, (struct store_reply){
@@ -275,16 +273,14 @@ static int store_gates(struct store *store, struct store_request *request, struc
 
 /* ---- secrets --------------------------------------------------------------------------------- */
 
-/* New keys may open what the old ones did not. */
-static int store_keys(struct store *store, const struct seal_keys *keys, struct error *error) {
-    struct map locked = store->locked;
-    int64_t id;
+/* What did not open may now: by new keys (CLOCK_NEVER), or as what did not has expired. */
+static int store_tell_locked(struct store *store, int64_t now_wall_ms, struct error *error) {
+    size_t count;
+    int64_t *ids = locked_over(&store->locked, now_wall_ms, &count);
     int r = 0;
-    sealer_set_keys(&store->sealer, keys);
-    store->locked = (struct map){0};
-    for (size_t cursor = 0; !r && map_next_id(&locked, &cursor, &id);)
-        r = store_tell_endpoint(store, id, error);
-    map_free(&locked);
+    for (size_t i = 0; !r && i < count; i++)
+        r = store_tell_endpoint(store, ids[i], error);
+    free(ids);
     return r;
 }
 
@@ -326,7 +322,8 @@ static int store_serve(struct store *store, struct store_request *request, struc
     case STORE_GATES:
         return store_gates(store, request, error);
     case STORE_KEYS:
-        r = store_keys(store, request->keys, error);
+        sealer_set_keys(&store->sealer, request->keys);
+        r = store_tell_locked(store, CLOCK_NEVER, error);
         break;
     case STORE_LIMITS:
         retention_set(&store->retention, &request->retain);
@@ -428,16 +425,18 @@ static int store_turn(struct store *store, struct error *error) {
     }
     if (!r)
         r = store_boot(store, error);
-    int64_t now_ms = clock_now().mono_ms;
+    struct now now = clock_now();
     if (!r)
-        r = store_seal(store, now_ms, error);
+        r = store_tell_locked(store, now.wall_ms, error);
     if (!r)
-        r = checkpoint_run(&store->checkpoint, now_ms, error);
+        r = store_seal(store, now.mono_ms, error);
+    if (!r)
+        r = checkpoint_run(&store->checkpoint, now.mono_ms, error);
     if (!r)
         r = store_retain(store, error);
     if (!r)
-        r = presence_check(&store->presence, &store->database, store->checkpoint.wal_path, now_ms,
-                           error);
+        r = presence_check(&store->presence, &store->database, store->checkpoint.wal_path,
+                           now.mono_ms, error);
     atomic_fetch_add(&store->heartbeat, 1);
     return r;
 }
@@ -579,7 +578,7 @@ void store_free(struct store *store) {
     while ((reply = store_receive(store)))
         store_reply_free(reply);
     map_free(&store->told);
-    map_free(&store->locked);
+    locked_free(&store->locked);
     channel_free(store->requests);
     channel_free(store->replies);
     close(store->wake_fd);

@@ -11,7 +11,7 @@ import pytest
 
 from command import succeed
 from daemon import BUILD
-from database import add_endpoint, delivery, enqueue, query, value, wait_attempts, wait_status
+from database import add_endpoint, delivery, enqueue, query, run, value, wait_attempts, wait_status
 from test_headers import standard_signature
 from waiting import stays, wait_until
 
@@ -116,6 +116,20 @@ def test_a_secret_signs_until_its_grace_is_over(db, moved, clock, receiver):
     request = receiver.wait(2)[-1]
     assert request.header("webhook-signature").split() == [standard_signature(second, request)]
     assert abs(int(request.header("webhook-timestamp")) - time.time() - DAY) < 120
+
+
+def test_a_secret_that_does_not_open_holds_up_until_its_grace_is_over(db, moved, clock, receiver):
+    run(db, f"""INSERT INTO endpoints (name, url) VALUES ('a', '{receiver.url()}');
+                UPDATE endpoint_secrets SET secret = 'sealed:v1:12345678:' || hex(zeroblob(40))""")
+    one = moved()
+    one.wait_for_line("endpoint a is not sent to")
+    succeed("endpoint", "rotate-secret", "a", "--grace", "24h", "--database", db)
+    second = value(db, "SELECT secret FROM endpoint_secrets ORDER BY id DESC LIMIT 1")
+    enqueue(db, "{}", endpoint="a")
+    assert stays(lambda: not receiver.got(), 0.5)
+    clock.set(DAY + 60)
+    (request,) = receiver.wait(1)
+    assert request.header("webhook-signature") == standard_signature(second, request)
 
 
 def test_an_endpoint_that_fails_for_days_is_disabled(db, moved, clock, receiver):

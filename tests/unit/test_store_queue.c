@@ -381,6 +381,12 @@ static void a_secret_that_does_not_open_locks_its_endpoint(void **state) {
     sql(world->people, text);
     endpoint = read_endpoint(billing, &next_due);
     assert_non_null(strstr(endpoint->locked, "sealed with the key 12345678"));
+    assert_int_equal(endpoint->locked_until, CLOCK_NEVER);
+    endpoint_unref(endpoint);
+    sql(world->people, "UPDATE endpoint_secrets SET expires_at = 9000000000000"
+                       " WHERE secret GLOB 'sealed:*' AND expires_at IS NULL");
+    endpoint = read_endpoint(billing, &next_due);
+    assert_int_equal(endpoint->locked_until, 9000000000000);
     endpoint_unref(endpoint);
     sql(world->people, "UPDATE endpoints SET signing = 'none'"); /* then it needs none */
     endpoint = read_endpoint(billing, &next_due);

@@ -29,6 +29,7 @@ struct endpoint {
     struct endpoint_secret *secrets; /* newest first */
     int secret_count;
     char *locked; /* why one of its secrets can't be opened: nothing is sent; NULL: all can */
+    int64_t locked_until;  /* wall ms: when those have all expired */
     int64_t failing_since; /* wall ms: when its failures began without a success since; 0: none */
     char *header_lines;    /* "Name: value\n" …; NULL when there are none */
 
