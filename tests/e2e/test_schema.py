@@ -1,10 +1,11 @@
 """What a producer may insert, through the stock sqlite3 CLI: every refusal with its sentence."""
 
+import concurrent.futures
 import time
 
 import pytest
 
-from database import as_daemon, count_is_right, query, refused, run, value
+from database import as_daemon, count_is_right, query, refused, run, sqlite, value
 
 URL = "https://example.com/hook"
 
@@ -231,6 +232,21 @@ def test_a_second_dedup_key_can_be_skipped(db, skip):
     assert run(db, again + " RETURNING id") == ""
     assert query(db, "SELECT payload FROM webhooks") == [{"payload": "first"}]
     assert value(db, "SELECT count(*) FROM deliveries") == 1 and count_is_right(db)
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_of_many_who_insert_a_dedup_key_at_once_one_succeeds(db, skip):
+    def one(number):
+        insert_it = to_url(dedup_key="'order-1'", payload=f"'{number}'")
+        return sqlite(db, (insert_it.replace("INSERT", "INSERT OR IGNORE") if skip else insert_it) + " RETURNING id",
+                      "-cmd", ".timeout 20000")
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(one, range(24)))
+    assert len([out for _, out, _ in answers if out]) == 1
+    refusals = [err for status, _, err in answers if status]
+    assert len(refusals) == (0 if skip else 23) and all("webhooks.dedup_key" in err for err in refusals)
+    assert value(db, "SELECT count(*) FROM webhooks") == value(db, "SELECT count(*) FROM deliveries") == 1
+    assert count_is_right(db)
 
 
 def test_no_dedup_key_is_never_a_duplicate(db):
