@@ -1,7 +1,6 @@
 #include "outhook/base/clock.h"
 #include "outhook/base/memory.h"
-#include "outhook/cli/delivery_json.h"
-#include "outhook/cli/json.h"
+#include "outhook/cli/story_json.h"
 #include "outhook/cli/terminal.h"
 #include "outhook/cli/text.h"
 #include "outhook/cli/verb.h"
@@ -25,85 +24,36 @@ static const struct option_row show_options[] = {
     {0},
 };
 
-/* ---- as JSON --------------------------------------------------------------------------------- */
-
-static void webhook_json(struct buffer *json, const struct webhook_facts *webhook) {
-    json_open(json, "webhook", '{');
-    json_integer(json, "id", webhook->id);
-    json_text(json, "uid", webhook->uid);
-    json_text(json, "type", webhook->type);
-    json_text(json, "method", webhook->method);
-    json_text(json, "content_type", webhook->content_type);
-    json_raw(json, "headers", webhook->headers);
-    json_text(json, "dedup_key", webhook->dedup_key);
-    json_integer(json, "created_at", webhook->created_at);
-    json_integer_or_null(json, "deliver_at", webhook->deliver_at);
-    json_integer_or_null(json, "expires_at", webhook->expires_at);
-    json_integer(json, "payload_bytes", webhook->payload_bytes);
-    json_bytes(json, "payload", webhook->payload, webhook->payload_kept);
-    json_close(json, '}');
-}
-
-static void endpoint_json(struct buffer *json, const struct endpoint_facts *endpoint) {
-    json_open(json, "endpoint", '{');
-    json_integer(json, "id", endpoint->id);
-    json_text(json, "name", endpoint->name);
-    json_text(json, "url", endpoint->url);
-    json_bool(json, "enabled", endpoint->enabled);
-    json_text(json, "disabled_reason", endpoint->disabled_reason);
-    json_integer_or_null(json, "disabled_at", endpoint->disabled_at);
-    json_bool(json, "ordered", endpoint->ordered);
-    json_close(json, '}');
-}
-
-static void attempt_json(struct buffer *json, const struct attempt_facts *attempt) {
-    json_open(json, NULL, '{');
-    json_integer(json, "number", attempt->number);
-    json_text(json, "verdict", attempt->verdict);
-    json_text(json, "phase", attempt->phase);
-    json_integer(json, "started_at", attempt->started_at);
-    json_integer(json, "duration_ms", attempt->duration_ms);
-    json_integer_or_null(json, "status_code", attempt->status_code);
-    json_text(json, "error", attempt->error);
-    json_text(json, "remote_address", attempt->remote_address);
-    json_text(json, "response_headers", attempt->response_headers);
-    json_bytes(json, "response_body", attempt->response_body, attempt->response_body_kept);
-    json_close(json, '}');
-}
-
-static void story_json(const struct delivery_story *story) {
-    struct buffer json = {0};
-    json_open(&json, NULL, '{');
-    json_open(&json, "delivery", '{');
-    delivery_json(&json, &story->delivery);
-    json_close(&json, '}');
-    if (story->webhook.id)
-        webhook_json(&json, &story->webhook);
-    else
-        json_null(&json, "webhook");
-    if (story->endpoint.id)
-        endpoint_json(&json, &story->endpoint);
-    else
-        json_null(&json, "endpoint");
-    json_open(&json, "attempts", '[');
-    for (size_t i = 0; i < story->attempt_count; i++)
-        attempt_json(&json, &story->attempts[i]);
-    json_close(&json, ']');
-    json_close(&json, '}');
-    json_print(&json, false);
-    buffer_free(&json);
-}
-
 /* ---- lines ----------------------------------------------------------------------------------- */
 
-/* Prints a labelled line, its text made safe. */
-static void print_bytes(const char *label, const char *bytes, size_t length) {
+static void print_piece(const char *label, enum terminal_style label_style, const char *bytes,
+                        size_t length, enum terminal_style style) {
     struct buffer line = {0};
-    int columns = terminal_columns();
-    text_append(&line, bytes, length, columns - SHOW_LABEL_COLUMNS);
-    printf("%s%-*s%s%s\n", terminal_style(STYLE_DIM), SHOW_LABEL_COLUMNS, label,
-           terminal_style(STYLE_PLAIN), buffer_text(&line));
+    text_append(&line, bytes, length, TEXT_UNBOUNDED);
+    while (line.length && line.data[line.length - 1] == ' ')
+        line.length--;
+    const char *sequence = style == STYLE_PLAIN ? "" : terminal_style(style);
+    printf("%s%-*s%s%s%.*s%s\n", terminal_style(label_style), SHOW_LABEL_COLUMNS, label,
+           terminal_style(STYLE_PLAIN), sequence, (int)line.length, buffer_text(&line),
+           *sequence ? terminal_style(STYLE_PLAIN) : "");
     buffer_free(&line);
+}
+
+/* Prints a label and a text, made safe, on as many lines as it takes: nothing is cut off. */
+static void print_styled(const char *label, enum terminal_style label_style, const char *bytes,
+                         size_t length, enum terminal_style style) {
+    int columns = terminal_columns() - SHOW_LABEL_COLUMNS;
+    do {
+        size_t part = text_break(bytes, length, columns);
+        print_piece(label, label_style, bytes, part, style);
+        label = "";
+        bytes += part;
+        length -= part;
+    } while (length);
+}
+
+static void print_bytes(const char *label, const char *bytes, size_t length) {
+    print_styled(label, STYLE_DIM, bytes, length, STYLE_PLAIN);
 }
 
 static void print_line(const char *label, struct buffer *line) {
@@ -189,7 +139,10 @@ static void print_attempt(const struct attempt_facts *attempt) {
     append_part(&line, "from ", attempt->remote_address);
     if (attempt->phase && strcmp(attempt->verdict, "delivered") != 0)
         buffer_print(&line, ", ended %s", phase_meaning(phase_of_name(attempt->phase)));
-    print_line(label, &line);
+    bool good = !strcmp(attempt->verdict, "delivered");
+    print_styled(label, good ? STYLE_GOOD : STYLE_BAD, buffer_text(&line), line.length,
+                 STYLE_PLAIN);
+    buffer_clear(&line);
     if (attempt->error)
         print_bytes("", attempt->error, strlen(attempt->error));
     if (attempt->response_body_bytes)
@@ -199,6 +152,21 @@ static void print_attempt(const struct attempt_facts *attempt) {
 }
 
 /* ---- what comes next ------------------------------------------------------------------------- */
+
+/* What keeps a delivery that is due from being sent, or from being sent at once. */
+static void append_next_due(struct buffer *line, const struct delivery_story *story,
+                            int64_t number) {
+    if (!story->daemon_runs)
+        buffer_print(line,
+                     "attempt %" PRId64 " is due, and outhookd does not run: start it, for "
+                     "example with systemctl start outhookd",
+                     number);
+    else if (story->held_up)
+        buffer_print(line, "attempt %" PRId64 " is due; its endpoint is held up: %s", number,
+                     story->held_up);
+    else
+        buffer_print(line, "attempt %" PRId64 " is due now", number);
+}
 
 static void append_next_pending(struct buffer *line, const struct delivery_story *story,
                                 int64_t now) {
@@ -216,10 +184,11 @@ static void append_next_pending(struct buffer *line, const struct delivery_story
     } else if (story->earlier_pending) {
         buffer_print(line,
                      "attempt %" PRId64 " after the endpoint's earlier deliveries, for it is "
-                     "ordered",
-                     number);
+                     "ordered%s%s",
+                     number, story->held_up ? "; the endpoint: " : "",
+                     story->held_up ? story->held_up : "");
     } else if (delivery->due_at <= now) {
-        buffer_print(line, "attempt %" PRId64 " is due now", number);
+        append_next_due(line, story, number);
     } else {
         buffer_print(line, "attempt %" PRId64 " at ", number);
         append_when(line, delivery->due_at, now);
@@ -254,7 +223,8 @@ static void print_status(const struct delivery_story *story, int64_t now) {
                  delivery->attempts == 1 ? "" : "s");
     if (delivery->attempts_before)
         buffer_print(&line, " since its replay, %" PRId64 " before", delivery->attempts_before);
-    print_line("delivery", &line);
+    print_styled("delivery", STYLE_DIM, buffer_text(&line), line.length,
+                 terminal_status_style(delivery->status));
     buffer_free(&line);
 }
 
@@ -268,6 +238,18 @@ static void print_next(const struct delivery_story *story, int64_t now) {
     buffer_free(&line);
 }
 
+/* What the delivery's own row knows of attempts that retention has removed. */
+static void print_last_attempt(const struct delivery_facts *delivery) {
+    struct buffer line = {0};
+    buffer_print(&line, "attempts older than retain_attempts are gone; the last one ended with ");
+    if (delivery->last_status_code)
+        buffer_print(&line, "status %" PRId64 "%s", delivery->last_status_code,
+                     delivery->last_error ? ": " : "");
+    buffer_print(&line, "%s", delivery->last_error ? delivery->last_error : "");
+    print_line("attempts", &line);
+    buffer_free(&line);
+}
+
 static void story_print(const struct delivery_story *story) {
     int64_t now = clock_now().wall_ms;
     print_status(story, now);
@@ -275,6 +257,8 @@ static void story_print(const struct delivery_story *story) {
     print_endpoint(story);
     for (size_t i = 0; i < story->attempt_count; i++)
         print_attempt(&story->attempts[i]);
+    if (!story->attempt_count && (story->delivery.last_status_code || story->delivery.last_error))
+        print_last_attempt(&story->delivery);
     print_next(story, now);
 }
 
@@ -288,7 +272,7 @@ static int show_delivery(struct database *database, const struct show_settings *
     if (r)
         return r;
     if (show->json)
-        story_json(&story);
+        story_json_print(&story);
     else
         story_print(&story);
     delivery_story_free(&story);

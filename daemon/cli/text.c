@@ -79,6 +79,22 @@ int text_append(struct buffer *line, const char *bytes, size_t length, int colum
     return used + 1;
 }
 
+size_t text_break(const char *bytes, size_t length, int columns) {
+    size_t at = 0, blank = 0;
+    while (at < length) {
+        struct glyph glyph = glyph_next(bytes + at, length - at);
+        bool is_blank = glyph.length == 1 && *glyph.bytes == ' ';
+        if (glyph.columns > columns && !is_blank)
+            return blank ? blank : at ? at : glyph.taken;
+        columns -= glyph.columns;
+        at += glyph.taken;
+        blank = is_blank ? at : blank;
+        if (columns < 0)
+            return blank;
+    }
+    return length;
+}
+
 void text_append_age(struct buffer *line, int64_t ms) {
     static const struct {
         int64_t below_ms, unit_ms;

@@ -2,6 +2,7 @@
 
 #include "outhook/base/memory.h"
 #include "outhook/store/database.h"
+#include "outhook/store/overview.h"
 
 #include <inttypes.h>
 #include <sqlite3.h>
@@ -150,6 +151,12 @@ static void story_read_attempt(sqlite3_stmt *row, struct delivery_story *story) 
     attempt->phase = database_text(row, 10);
 }
 
+/* Only a daemon that runs keeps this true. */
+static void story_read_gate(sqlite3_stmt *row, struct delivery_story *story) {
+    if (story->daemon_runs)
+        story->held_up = database_text(row, 0);
+}
+
 /* In this order, for the first one decides whether there is a story at all. ?1 is the delivery, ?2
  * how many bytes. */
 static const struct chapter {
@@ -172,6 +179,9 @@ static const struct chapter {
      "substr(CAST(response_body AS BLOB), 1, ?2), phase "
      "FROM attempts WHERE delivery_id = ?1 ORDER BY number, id",
      story_read_attempt},
+    {"SELECT text FROM _gate_text "
+     "WHERE endpoint_id = (SELECT endpoint_id FROM deliveries WHERE id = ?1)",
+     story_read_gate},
 };
 
 static int story_read(struct database *database, const struct chapter *chapter, int64_t delivery_id,
@@ -193,7 +203,7 @@ static int story_read(struct database *database, const struct chapter *chapter, 
 
 int inspection_story(struct database *database, int64_t delivery_id, int64_t bytes,
                      struct delivery_story *story, struct error *error) {
-    *story = (struct delivery_story){0};
+    *story = (struct delivery_story){.daemon_runs = overview_daemon_runs(database, NULL)};
     int r = database_run(database, "BEGIN", error);
     if (r)
         return r;
@@ -232,5 +242,6 @@ void delivery_story_free(struct delivery_story *story) {
     for (size_t i = 0; i < story->attempt_count; i++)
         attempt_facts_free(&story->attempts[i]);
     free(story->attempts);
+    free(story->held_up);
     *story = (struct delivery_story){0};
 }

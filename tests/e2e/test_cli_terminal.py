@@ -63,6 +63,13 @@ def test_a_story_fits_the_width(database, width):
     for delivery in (1, 3, 7):
         code, lines = terminal("show", delivery, "--database", database, columns=width)
         assert code == 0 and max(map(columns, lines)) <= width, lines
+        text = " ".join(ESCAPE.sub("", line)[12:] for line in lines)
+        assert "…" not in text, "a story is told whole"
+        if delivery == 1:
+            assert "the receiver closed the connection before it answered" in text
+        if delivery == 7:
+            assert "long/" * 50 in text.replace(" ", "")
+            assert "outhookd does not run: start it, for example with systemctl start outhookd" in text
 
 
 def test_nothing_is_cut_in_a_pipe(database):
@@ -74,6 +81,8 @@ def test_nothing_is_cut_in_a_pipe(database):
 def test_colours_on_a_terminal_only_and_never_under_no_color(database):
     _, lines = terminal("list", "--database", database)
     assert any("\033[31mfailed" in line for line in lines)
+    for delivery, style in ((1, 31), (2, 32), (3, 33)):
+        assert f"\033[{style}m{delivery}, " in terminal("show", delivery, "--database", database)[1][0]
     for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
         for arguments in (("list",), ("show", "1")):
             _, lines = terminal(*arguments, "--database", database, env=env)

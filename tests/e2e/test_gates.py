@@ -1,5 +1,7 @@
 """What holds endpoints up, as an operator sees it: the view queue, `outhook status`, `outhook shape`."""
 
+import re
+
 import pytest
 
 from command import rows, succeed, terminal
@@ -36,6 +38,12 @@ def test_the_breaker_until_a_time(db, daemon):
     assert row["until_at"] > row["oldest_due_created_at"] + HOUR / 2
     assert row["pending_up_to_10001"] == 20 and row["in_flight"] == 0
     assert state(db, "dead").startswith("failed too often in a row: left alone until 20")
+    due = value(db, "SELECT id FROM deliveries WHERE attempts = 0 LIMIT 1")
+    next_ = "attempt 1 is due; its endpoint is held up: failed too often in a row: left alone until 20"
+    assert next_ in succeed("show", due, "--database", db)
+    _, lines = terminal("show", due, "--database", db, columns=60)
+    assert next_ in " ".join(re.sub(r"\033\[[0-9;]*m", "", line)[12:] for line in lines)
+    assert rows("show", due, "--database", db)[0]["endpoint"]["held_up"].startswith("failed too often")
 
 
 def test_retry_after_until_a_time(db, daemon, receiver):

@@ -24,6 +24,10 @@ int text_append(struct buffer *line, const char *bytes, size_t length, int colum
 /* The columns that text_append() would use, without a bound. */
 int text_columns(const char *bytes, size_t length);
 
+/* How many bytes make the first of several lines of at most `columns` columns: up to a blank, which
+ * belongs to it, or else as many characters as fit, but at least one. All of them when they fit. */
+size_t text_break(const char *bytes, size_t length, int columns);
+
 /* Appends a length of time as roughly as people say it: 250ms, 12s, 5m, 3h, 2d. Negative counts as
  * 0. */
 void text_append_age(struct buffer *line, int64_t ms);

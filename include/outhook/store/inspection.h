@@ -79,6 +79,8 @@ struct delivery_story {
     struct webhook_facts webhook;
     struct endpoint_facts endpoint;
     bool earlier_pending; /* the endpoint is ordered, and an earlier delivery of it is pending */
+    bool daemon_runs;
+    char *held_up; /* what holds the endpoint up, in words, as a running daemon says; else NULL */
     struct attempt_facts *attempts;
     size_t attempt_count;
 };
