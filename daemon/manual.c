@@ -163,6 +163,9 @@ static void manual_command(void) {
     roff_section("ENVIRONMENT");
     puts(".TP\n.B OUTHOOK_DATABASE\nThe database file.\n.TP\n.B NO_COLOR\nNo colours, "
          "whatever its value.\n.TP\n.B COLUMNS\nThe terminal\\(aqs width.");
+    puts(".TP\n.BR OUTHOOK_PAGER \", \" PAGER\nWhat shows long output on a terminal; the first of "
+         "them that is set counts. Empty or cat: nothing does. Unless one is set, it is less, with "
+         "the options FRSXMK where the environment has no LESS, or more.");
     roff_section("SEE ALSO");
     puts(".BR outhookd (8),\n.BR outhookd.conf (5),\n.BR outhook\\-sql (7),\n.BR sqlite3 (1)");
 }

@@ -4,6 +4,7 @@
 
 #include "outhook/base/memory.h"
 #include "outhook/cli/help.h"
+#include "outhook/cli/pager.h"
 #include "outhook/cli/verb.h"
 
 #include <locale.h>
@@ -84,6 +85,7 @@ int main(int argc, char **argv) {
     int r = verb_run(&verb_outhook, &command, argc, argv, &error);
     if ((fflush(stdout) || ferror(stdout)) && !r)
         r = error_set(&error, ERROR_FAILED, "can't write the output: %s", strerror(errno));
+    pager_end();
     if (r && error.text[0])
         fprintf(stderr, "outhook: %s\n", error.text);
     return r ? error_exit_code(r) : 0;

@@ -4,13 +4,14 @@
 #include "outhook/cli/json.h"
 #include "outhook/cli/table.h"
 #include "outhook/cli/text.h"
+#include "outhook/cli/watch.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <unistd.h>
 
 struct endpoint_list_settings {
     bool all, json;
+    struct watch watch;
 };
 
 #define FIELD(name) offsetof(struct endpoint_list_settings, name)
@@ -19,6 +20,7 @@ static const struct option_row list_options[] = {
     {"all", NULL, OPTION_FLAG, FIELD(all), 0, 0,
      "Also those without a name, which webhooks to a bare URL made."},
     {"json", NULL, OPTION_FLAG, FIELD(json), 0, 0, "Print a JSON object a line."},
+    WATCH_OPTIONS(struct endpoint_list_settings, watch),
     {0},
 };
 
@@ -90,7 +92,7 @@ static void list_print(const struct endpoint_health_list *list) {
         list_add(&table, &list->rows[i], list->attempts_since, now);
     table_print(&table, terminal_columns());
     table_free(&table);
-    if (!list->count && isatty(STDOUT_FILENO))
+    if (!list->count && terminal_is_stdout())
         printf("no endpoints\n");
 }
 
@@ -110,25 +112,37 @@ static void list_json(const struct endpoint_health_list *list) {
     buffer_free(&json);
 }
 
+struct list_view {
+    struct database *database;
+    const struct endpoint_list_settings *wanted;
+};
+
+static int list_draw(void *context, struct error *error) {
+    const struct list_view *view = context;
+    struct endpoint_health_list list;
+    int r = endpoint_health_read(view->database, 0, view->wanted->all, &list, error);
+    if (r)
+        return r;
+    if (view->wanted->json)
+        list_json(&list);
+    else
+        list_print(&list);
+    endpoint_health_list_free(&list);
+    return 0;
+}
+
 static int list_run(const struct command *command, const void *settings, struct error *error) {
     const struct endpoint_list_settings *wanted = settings;
-    struct endpoint_health_list list;
     struct database database;
     int r = command_operands(command, 0, error);
     if (!r)
         r = command_open(command, &database, DATABASE_READER, error);
     if (r)
         return r;
-    r = endpoint_health_read(&database, 0, wanted->all, &list, error);
+    struct list_view view = {&database, wanted};
+    r = watch_run(&wanted->watch, "outhook endpoint list", wanted->json, list_draw, &view, error);
     database_close(&database);
-    if (r)
-        return r;
-    if (wanted->json)
-        list_json(&list);
-    else
-        list_print(&list);
-    endpoint_health_list_free(&list);
-    return 0;
+    return r;
 }
 
 const struct verb verb_endpoint_list = {

@@ -3,6 +3,8 @@
 #include "outhook/cli/endpoint_health.h"
 #include "outhook/cli/endpoint_settings.h"
 #include "outhook/cli/json.h"
+#include "outhook/cli/pager.h"
+#include "outhook/cli/paragraph.h"
 #include "outhook/cli/terminal.h"
 #include "outhook/cli/text.h"
 #include "outhook/delivery/seal.h"
@@ -100,19 +102,7 @@ static void show_json(const struct endpoint_record *record, const struct endpoin
 /* ---- lines ----------------------------------------------------------------------------------- */
 
 static void show_line(const char *label, struct buffer *line) {
-    struct buffer safe = {0};
-    text_append(&safe, buffer_text(line), line->length, terminal_columns() - SHOW_LABEL_COLUMNS);
-    printf("%s%-*s%s%s\n", terminal_style(STYLE_DIM), SHOW_LABEL_COLUMNS, label,
-           terminal_style(STYLE_PLAIN), buffer_text(&safe));
-    buffer_free(&safe);
-    buffer_clear(line);
-}
-
-static void append_when(struct buffer *line, int64_t at, int64_t now) {
-    text_append_time(line, at);
-    buffer_print(line, at > now ? " (in " : " (");
-    text_append_age(line, at > now ? at - now : now - at);
-    buffer_print(line, at > now ? ")" : " ago)");
+    paragraph_print((struct paragraph){SHOW_LABEL_COLUMNS, STYLE_DIM, STYLE_PLAIN}, label, line);
 }
 
 /* ---- what the configuration says ------------------------------------------------------------- */
@@ -190,12 +180,12 @@ static void show_state(const struct endpoint_record *record, const struct endpoi
     buffer_print(&line, "%s", record->enabled ? "enabled" : "disabled");
     if (!record->enabled) {
         buffer_print(&line, " since ");
-        append_when(&line, record->disabled_at, now);
+        text_append_when(&line, record->disabled_at, now);
         buffer_print(&line, ": %s", record->disabled_reason ? record->disabled_reason : "by hand");
     }
     if (record->enabled && health->failing_since) {
         buffer_print(&line, ", without a success since ");
-        append_when(&line, health->failing_since, now);
+        text_append_when(&line, health->failing_since, now);
     }
     show_line("state", &line);
     buffer_print(&line, "%" PRId64, health->pending);
@@ -239,7 +229,7 @@ static void show_secrets(const struct endpoint_record *record, int64_t now) {
         buffer_print(&line, secret->sealed ? ", sealed" : ", in plain text");
         if (secret->expires_at) {
             buffer_print(&line, ", expires at ");
-            append_when(&line, secret->expires_at, now);
+            text_append_when(&line, secret->expires_at, now);
         }
         show_line("", &line);
     }
@@ -328,6 +318,8 @@ static int show_run(const struct command *command, const void *settings, struct 
     int r = show_read(command, show->secret, &record, &list, error);
     if (!r && show->secret)
         r = show_open_secrets(command, show->key_file, &record, error);
+    if (!r)
+        pager_start();
     if (!r && show->json)
         show_json(&record, &list.rows[0], list.attempts_since);
     else if (!r)

@@ -1,5 +1,7 @@
 #include "outhook/cli/help.h"
 
+#include "outhook/cli/pager.h"
+
 #include <stdio.h>
 
 void help_append_name(const struct verb *verb, struct buffer *text) {
@@ -35,6 +37,7 @@ static void help_append(const struct verb *verb, struct buffer *text) {
 int help_print(const struct verb *verb) {
     struct buffer text = {0};
     help_append(verb, &text);
+    pager_start();
     fputs(buffer_text(&text), stdout);
     buffer_free(&text);
     return 0;

@@ -5,10 +5,10 @@
 #include "outhook/cli/table.h"
 #include "outhook/cli/text.h"
 #include "outhook/cli/verb.h"
+#include "outhook/cli/watch.h"
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <unistd.h>
 
 enum { LIST_LIMIT_USUAL = 20, LIST_BLOCK_ROWS = 500 };
 
@@ -16,6 +16,7 @@ struct list_settings {
     struct filter filter;
     struct option_number limit;
     bool json;
+    struct watch watch;
 };
 
 static const struct option_row list_options[] = {
@@ -24,6 +25,7 @@ static const struct option_row list_options[] = {
      "At most so many, 20 by default; 0 is all."},
     {"json", NULL, OPTION_FLAG, offsetof(struct list_settings, json), 0, 0,
      "Print a JSON object a line."},
+    WATCH_OPTIONS(struct list_settings, watch),
     {0},
 };
 
@@ -126,9 +128,24 @@ static int list_blocks(struct database *database, const struct list_settings *li
         if (got < rows)
             break;
     }
-    if (!printed && !list->json && isatty(STDOUT_FILENO))
+    if (!printed && !list->json && terminal_is_stdout())
         printf("no deliveries\n");
     return 0;
+}
+
+struct list_view {
+    struct database *database;
+    const struct list_settings *list;
+    const struct selection *selection;
+};
+
+static int list_draw(void *context, struct error *error) {
+    const struct list_view *view = context;
+    struct table table;
+    table_init(&table, list_columns, LIST_COLUMNS);
+    int r = list_blocks(view->database, view->list, view->selection, &table, error);
+    table_free(&table);
+    return r;
 }
 
 static int list_run(const struct command *command, const void *settings, struct error *error) {
@@ -143,12 +160,10 @@ static int list_run(const struct command *command, const void *settings, struct 
     if (r)
         return r;
 
-    struct table table;
-    table_init(&table, list_columns, LIST_COLUMNS);
+    struct list_view view = {&database, list, &selection};
     r = selection_check(&database, &selection, error);
     if (!r)
-        r = list_blocks(&database, list, &selection, &table, error);
-    table_free(&table);
+        r = watch_run(&list->watch, "outhook list", list->json, list_draw, &view, error);
     database_close(&database);
     return r;
 }

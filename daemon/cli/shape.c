@@ -4,6 +4,7 @@
 #include "outhook/cli/table.h"
 #include "outhook/cli/terminal.h"
 #include "outhook/cli/verb.h"
+#include "outhook/cli/watch.h"
 #include "outhook/store/backlog.h"
 #include "outhook/store/selection.h"
 
@@ -15,6 +16,7 @@ struct shape_settings {
     const char *status;
     struct option_number limit;
     bool json;
+    struct watch watch;
 };
 
 #define FIELD(name) offsetof(struct shape_settings, name)
@@ -28,6 +30,7 @@ static const struct option_row shape_options[] = {
      "At most so many endpoints; 20 unless given, 0 for all."},
     {"json", NULL, OPTION_FLAG, FIELD(json), 0, 0,
      "Print a JSON object a line: all endpoints together, then each."},
+    WATCH_OPTIONS(struct shape_settings, watch),
     {0},
 };
 
@@ -114,21 +117,18 @@ static void shape_json(const struct shape *shape, size_t limit) {
 
 /* ---- the verb -------------------------------------------------------------------------------- */
 
-static int shape_run(const struct command *command, const void *settings, struct error *error) {
-    const struct shape_settings *wanted = settings;
-    const char *status = wanted->status ? wanted->status : "pending";
+struct shape_view {
+    struct database *database;
+    const struct shape_settings *wanted;
+    const char *status;
+};
+
+static int shape_draw(void *context, struct error *error) {
+    const struct shape_view *view = context;
+    const struct shape_settings *wanted = view->wanted;
     size_t limit = wanted->limit.given ? (size_t)wanted->limit.value : LIMIT_USUAL;
-    struct database database;
     struct shape shape;
-    int r = command_operands(command, 0, error);
-    if (!r && !selection_status(status, strlen(status)))
-        r = filter_refuse_status(status, strlen(status), error);
-    if (!r)
-        r = command_open(command, &database, DATABASE_READER, error);
-    if (r)
-        return r;
-    r = shape_read(&database, status, clock_now().wall_ms, &shape, error);
-    database_close(&database);
+    int r = shape_read(view->database, view->status, clock_now().wall_ms, &shape, error);
     if (r)
         return r;
     limit = limit ? limit : shape.count;
@@ -138,6 +138,23 @@ static int shape_run(const struct command *command, const void *settings, struct
         shape_print(&shape, limit);
     shape_free(&shape);
     return 0;
+}
+
+static int shape_run(const struct command *command, const void *settings, struct error *error) {
+    const struct shape_settings *wanted = settings;
+    const char *status = wanted->status ? wanted->status : "pending";
+    struct database database;
+    int r = command_operands(command, 0, error);
+    if (!r && !selection_status(status, strlen(status)))
+        r = filter_refuse_status(status, strlen(status), error);
+    if (!r)
+        r = command_open(command, &database, DATABASE_READER, error);
+    if (r)
+        return r;
+    struct shape_view view = {&database, wanted, status};
+    r = watch_run(&wanted->watch, "outhook shape", wanted->json, shape_draw, &view, error);
+    database_close(&database);
+    return r;
 }
 
 const struct verb verb_shape = {

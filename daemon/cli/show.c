@@ -1,9 +1,11 @@
 #include "outhook/base/clock.h"
 #include "outhook/base/memory.h"
+#include "outhook/cli/paragraph.h"
 #include "outhook/cli/story_json.h"
 #include "outhook/cli/terminal.h"
 #include "outhook/cli/text.h"
 #include "outhook/cli/verb.h"
+#include "outhook/cli/watch.h"
 #include "outhook/delivery/outcome.h"
 
 #include <errno.h>
@@ -16,61 +18,25 @@ enum { SHOW_LABEL_COLUMNS = 12, SHOW_GLANCE_BYTES = 400, SHOW_PAGE_ROWS = 500 };
 
 struct show_settings {
     bool json;
+    struct watch watch;
 };
 
 static const struct option_row show_options[] = {
     {"json", NULL, OPTION_FLAG, offsetof(struct show_settings, json), 0, 0,
      "Print a JSON object a delivery, with the whole payload and whole answers."},
+    WATCH_OPTIONS(struct show_settings, watch),
     {0},
 };
 
 /* ---- lines ----------------------------------------------------------------------------------- */
 
-static void print_piece(const char *label, enum terminal_style label_style, const char *bytes,
-                        size_t length, enum terminal_style style) {
-    struct buffer line = {0};
-    text_append(&line, bytes, length, TEXT_UNBOUNDED);
-    while (line.length && line.data[line.length - 1] == ' ')
-        line.length--;
-    const char *sequence = style == STYLE_PLAIN ? "" : terminal_style(style);
-    printf("%s%-*s%s%s%.*s%s\n", terminal_style(label_style), SHOW_LABEL_COLUMNS, label,
-           terminal_style(STYLE_PLAIN), sequence, (int)line.length, buffer_text(&line),
-           *sequence ? terminal_style(STYLE_PLAIN) : "");
-    buffer_free(&line);
-}
-
-/* Prints a label and a text, made safe, on as many lines as it takes: nothing is cut off. */
-static void print_styled(const char *label, enum terminal_style label_style, const char *bytes,
-                         size_t length, enum terminal_style style) {
-    int columns = terminal_columns() - SHOW_LABEL_COLUMNS;
-    do {
-        size_t part = text_break(bytes, length, columns);
-        print_piece(label, label_style, bytes, part, style);
-        label = "";
-        bytes += part;
-        length -= part;
-    } while (length);
-}
-
-static void print_bytes(const char *label, const char *bytes, size_t length) {
-    print_styled(label, STYLE_DIM, bytes, length, STYLE_PLAIN);
-}
-
 static void print_line(const char *label, struct buffer *line) {
-    print_bytes(label, buffer_text(line), line->length);
-    buffer_clear(line);
+    paragraph_print((struct paragraph){SHOW_LABEL_COLUMNS, STYLE_DIM, STYLE_PLAIN}, label, line);
 }
 
 static void append_part(struct buffer *line, const char *label, const char *text) {
     if (text)
         buffer_print(line, "%s%s%s", line->length ? ", " : "", label, text);
-}
-
-static void append_when(struct buffer *line, int64_t at, int64_t now) {
-    text_append_time(line, at);
-    buffer_print(line, at > now ? " (in " : " (");
-    text_append_age(line, at > now ? at - now : now - at);
-    buffer_print(line, at > now ? ")" : " ago)");
 }
 
 /* "17 bytes: {…", cut to what there is to see at a glance. */
@@ -103,7 +69,7 @@ static void print_webhook(const struct delivery_story *story, int64_t now) {
     append_part(&line, "type ", webhook->type);
     append_part(&line, "dedup key ", webhook->dedup_key);
     print_line("webhook", &line);
-    append_when(&line, webhook->created_at, now);
+    text_append_when(&line, webhook->created_at, now);
     print_line("enqueued", &line);
     append_part(&line, "", webhook->method);
     append_part(&line, "", webhook->content_type);
@@ -140,11 +106,13 @@ static void print_attempt(const struct attempt_facts *attempt) {
     if (attempt->phase && strcmp(attempt->verdict, "delivered") != 0)
         buffer_print(&line, ", ended %s", phase_meaning(phase_of_name(attempt->phase)));
     bool good = !strcmp(attempt->verdict, "delivered");
-    print_styled(label, good ? STYLE_GOOD : STYLE_BAD, buffer_text(&line), line.length,
-                 STYLE_PLAIN);
-    buffer_clear(&line);
-    if (attempt->error)
-        print_bytes("", attempt->error, strlen(attempt->error));
+    paragraph_print(
+        (struct paragraph){SHOW_LABEL_COLUMNS, good ? STYLE_GOOD : STYLE_BAD, STYLE_PLAIN}, label,
+        &line);
+    if (attempt->error) {
+        buffer_print(&line, "%s", attempt->error);
+        print_line("", &line);
+    }
     if (attempt->response_body_bytes)
         print_glance("", attempt->response_body, attempt->response_body_kept,
                      attempt->response_body_bytes);
@@ -191,11 +159,11 @@ static void append_next_pending(struct buffer *line, const struct delivery_story
         append_next_due(line, story, number);
     } else {
         buffer_print(line, "attempt %" PRId64 " at ", number);
-        append_when(line, delivery->due_at, now);
+        text_append_when(line, delivery->due_at, now);
     }
     if (delivery->expires_at) {
         buffer_print(line, "; expires at ");
-        append_when(line, delivery->expires_at, now);
+        text_append_when(line, delivery->expires_at, now);
     }
 }
 
@@ -217,14 +185,15 @@ static void print_status(const struct delivery_story *story, int64_t now) {
     buffer_print(&line, "%s", delivery->status);
     if (delivery->finished_at) {
         buffer_print(&line, " at ");
-        append_when(&line, delivery->finished_at, now);
+        text_append_when(&line, delivery->finished_at, now);
     }
     buffer_print(&line, ", %" PRId64 " attempt%s", delivery->attempts,
                  delivery->attempts == 1 ? "" : "s");
     if (delivery->attempts_before)
         buffer_print(&line, " since its replay, %" PRId64 " before", delivery->attempts_before);
-    print_styled("delivery", STYLE_DIM, buffer_text(&line), line.length,
-                 terminal_status_style(delivery->status));
+    paragraph_print(
+        (struct paragraph){SHOW_LABEL_COLUMNS, STYLE_DIM, terminal_status_style(delivery->status)},
+        "delivery", &line);
     buffer_free(&line);
 }
 
@@ -315,7 +284,22 @@ static bool parse_id(const char *text, int64_t *id) {
     return true;
 }
 
+struct show_view {
+    struct database *database;
+    const struct show_settings *show;
+    const char *operand;
+};
+
+static int show_draw(void *context, struct error *error) {
+    const struct show_view *view = context;
+    int64_t id = 0;
+    return parse_id(view->operand, &id)
+               ? show_delivery(view->database, view->show, id, error)
+               : show_webhook(view->database, view->show, view->operand, error);
+}
+
 static int show_run(const struct command *command, const void *settings, struct error *error) {
+    const struct show_settings *show = settings;
     if (!command->argc)
         return error_set(error, ERROR_USAGE,
                          "which one? Give a delivery's id, as outhook list shows it, or a "
@@ -326,10 +310,8 @@ static int show_run(const struct command *command, const void *settings, struct 
         r = command_open(command, &database, DATABASE_READER, error);
     if (r)
         return r;
-    int64_t id = 0;
-    r = parse_id(command->argv[0], &id)
-            ? show_delivery(&database, settings, id, error)
-            : show_webhook(&database, settings, command->argv[0], error);
+    struct show_view view = {&database, show, command->argv[0]};
+    r = watch_run(&show->watch, "outhook show", show->json, show_draw, &view, error);
     database_close(&database);
     return r;
 }

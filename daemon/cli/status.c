@@ -1,22 +1,26 @@
 #include "outhook/base/clock.h"
 #include "outhook/cli/json.h"
+#include "outhook/cli/paragraph.h"
 #include "outhook/cli/table.h"
 #include "outhook/cli/text.h"
 #include "outhook/cli/verb.h"
+#include "outhook/cli/watch.h"
 #include "outhook/store/overview.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { HELD_LINES = 20 };
+enum { STATUS_LABEL_COLUMNS = 12, HELD_LINES = 20 };
 
 struct status_settings {
     bool json;
+    struct watch watch;
 };
 
 static const struct option_row status_options[] = {
     {"json", NULL, OPTION_FLAG, offsetof(struct status_settings, json), 0, 0,
      "Print a JSON object."},
+    WATCH_OPTIONS(struct status_settings, watch),
     {0},
 };
 
@@ -106,8 +110,7 @@ static void append_finished(struct buffer *line, const struct overview *overview
 }
 
 static void print_line(const char *label, struct buffer *line) {
-    printf("%-11s%s\n", label, buffer_text(line));
-    buffer_clear(line);
+    paragraph_print((struct paragraph){STATUS_LABEL_COLUMNS, STYLE_DIM, STYLE_PLAIN}, label, line);
 }
 
 static const struct table_column held_columns[] = {
@@ -164,21 +167,33 @@ static void status_print(const struct overview *overview, const char *path) {
     held_print(&overview->held, clock_now().wall_ms);
 }
 
+struct status_view {
+    struct database *database;
+    bool as_json;
+};
+
+static int status_draw(void *context, struct error *error) {
+    const struct status_view *view = context;
+    struct overview overview;
+    int r = overview_read(view->database, view->as_json ? INT64_MAX : HELD_LINES, &overview, error);
+    if (!r && view->as_json)
+        status_json(&overview, view->database->path);
+    else if (!r)
+        status_print(&overview, view->database->path);
+    overview_free(&overview);
+    return r;
+}
+
 static int status_run(const struct command *command, const void *settings, struct error *error) {
     const struct status_settings *status = settings;
     struct database database;
-    struct overview overview;
     int r = command_operands(command, 0, error);
     if (!r)
         r = command_open(command, &database, DATABASE_READER, error);
     if (r)
         return r;
-    r = overview_read(&database, status->json ? INT64_MAX : HELD_LINES, &overview, error);
-    if (!r && status->json)
-        status_json(&overview, database.path);
-    else if (!r)
-        status_print(&overview, database.path);
-    overview_free(&overview);
+    struct status_view view = {&database, status->json};
+    r = watch_run(&status->watch, "outhook status", status->json, status_draw, &view, error);
     database_close(&database);
     return r;
 }

@@ -16,13 +16,29 @@ static long columns_of_environment(void) {
     return text ? strtol(text, NULL, 10) : 0;
 }
 
+bool terminal_is_stdout(void) {
+    static int is = -1;
+    if (is < 0)
+        is = isatty(STDOUT_FILENO);
+    return is;
+}
+
+/* The pager's terminal is that of the other two as well. */
+static long columns_of_terminal(void) {
+    static const int fds[] = {STDOUT_FILENO, STDERR_FILENO, STDIN_FILENO};
+    struct winsize size;
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+        if (ioctl(fds[i], TIOCGWINSZ, &size) == 0)
+            return size.ws_col;
+    return 0;
+}
+
 int terminal_columns(void) {
-    if (!isatty(STDOUT_FILENO))
+    if (!terminal_is_stdout())
         return TEXT_UNBOUNDED;
     long columns = columns_of_environment();
-    struct winsize size;
     if (columns <= 0 || columns > TEXT_UNBOUNDED)
-        columns = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+        columns = columns_of_terminal();
     if (columns <= 0)
         columns = TERMINAL_COLUMNS_USUAL;
     return columns < TERMINAL_COLUMNS_LEAST ? TERMINAL_COLUMNS_LEAST : (int)columns;
@@ -30,7 +46,7 @@ int terminal_columns(void) {
 
 static bool terminal_has_colours(void) {
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-    return isatty(STDOUT_FILENO) && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
+    return terminal_is_stdout() && !(no_color && *no_color) && term && strcmp(term, "dumb") != 0;
 }
 
 const char *terminal_style(enum terminal_style style) {

@@ -120,6 +120,13 @@ void text_append_time(struct buffer *line, int64_t at_ms) {
         buffer_print(line, "%" PRId64 " ms", at_ms);
 }
 
+void text_append_when(struct buffer *line, int64_t at_ms, int64_t now_ms) {
+    text_append_time(line, at_ms);
+    buffer_print(line, at_ms > now_ms ? " (in " : " (");
+    text_append_age(line, at_ms > now_ms ? at_ms - now_ms : now_ms - at_ms);
+    buffer_print(line, at_ms > now_ms ? ")" : " ago)");
+}
+
 void text_append_bytes(struct buffer *line, int64_t bytes) {
     static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
     if (bytes < 1024) {

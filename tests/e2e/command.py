@@ -20,9 +20,9 @@ PATIENCE_S = 30
 
 def environment(**changes):
     """This one, without what would change the command's mind."""
-    unset = ("OUTHOOK_DATABASE", "COLUMNS", "NO_COLOR", "TERM")
+    unset = ("OUTHOOK_DATABASE", "COLUMNS", "NO_COLOR", "TERM", "PAGER", "LESS")
     kept = {name: text for name, text in os.environ.items() if name not in unset}
-    return {**kept, **changes}
+    return {**kept, "OUTHOOK_PAGER": "", **changes}
 
 
 def outhook(*arguments, stdin=None, env=None):
@@ -48,14 +48,17 @@ def rows(*arguments):
 class Terminal:
     """The command on a terminal of a given width."""
 
-    def __init__(self, *arguments, columns=80, env=None):
+    def __init__(self, *arguments, columns=80, rows=24, env=None):
         self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self.resize(columns, rows)
         self.process = subprocess.Popen([OUTHOOK, *map(str, arguments)], stdin=slave, stdout=slave,
                                         stderr=slave, start_new_session=True,
                                         env=environment(**{"TERM": "xterm", **(env or {})}))
         os.close(slave)
         self.text = b""
+
+    def resize(self, columns, rows=24):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def read(self):
         """Takes in a piece more; False at the end."""

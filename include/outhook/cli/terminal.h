@@ -8,6 +8,9 @@
 
 #include <stdbool.h>
 
+/* Whether stdout is a terminal, or was before a pager came in between. */
+bool terminal_is_stdout(void);
+
 /* The columns that a line may have: COLUMNS, or the terminal's own; no bound when stdout is no
  * terminal, for a program wants the data whole. */
 int terminal_columns(void);

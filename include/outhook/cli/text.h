@@ -35,6 +35,9 @@ void text_append_age(struct buffer *line, int64_t ms);
 /* Appends a time: 2026-05-01 12:00:00 UTC. */
 void text_append_time(struct buffer *line, int64_t at_ms);
 
+/* Appends a time, and how far it is from now: 2026-05-01 12:00:00 UTC (in 5m), or (5m ago). */
+void text_append_when(struct buffer *line, int64_t at_ms, int64_t now_ms);
+
 /* Appends 512 bytes, 1.5 KiB, 20 MiB … */
 void text_append_bytes(struct buffer *line, int64_t bytes);
 
