@@ -122,7 +122,7 @@ void screen_begin(void) {
 
 static void append_line(struct buffer *text, const char *line, size_t length, bool last) {
     buffer_append(text, line, length);
-    buffer_print(text, last ? ERASE_LINE : ERASE_LINE "\r\n");
+    buffer_print(text, last ? ERASE_LINE : ERASE_LINE "\n");
 }
 
 /* Line over line, without an empty screen in between, which would flicker. */

@@ -1,4 +1,5 @@
 #include "outhook/base/clock.h"
+#include "outhook/cli/glance_text.h"
 #include "outhook/cli/json.h"
 #include "outhook/cli/paragraph.h"
 #include "outhook/cli/table.h"
@@ -49,16 +50,11 @@ static void status_json(const struct overview *overview, const char *path) {
     json_integer(&json, "schema_version", overview->schema_version);
     json_integer(&json, "database_bytes", overview->database_bytes);
     json_integer(&json, "wal_bytes", overview->wal_bytes);
-    json_bool(&json, "daemon_runs", overview->daemon_runs);
-    json_integer_or_null(&json, "daemon_pid", overview->daemon_pid);
-    json_integer(&json, "pending", overview->pending);
-    json_integer(&json, "max_pending", overview->max_pending);
+    glance_json(&json, &overview->glance);
     json_open(&json, "deliveries", '{');
     for (int i = 0; i < SELECTION_STATUS_COUNT; i++)
         json_integer(&json, selection_status_word(i), overview->statuses[i]);
     json_close(&json, '}');
-    json_integer_or_null(&json, "oldest_pending_at", overview->oldest_pending_at);
-    json_integer_or_null(&json, "next_due_at", overview->next_due_at);
     json_integer(&json, "webhooks_without_delivery", overview->undelivered_webhooks);
     json_integer(&json, "endpoints_enabled", overview->endpoints_enabled);
     json_integer(&json, "endpoints_disabled", overview->endpoints_disabled);
@@ -76,26 +72,6 @@ static void append_files(struct buffer *line, const struct overview *overview, c
     buffer_print(line, ", write-ahead log ");
     text_append_bytes(line, overview->wal_bytes);
     buffer_print(line, ", schema version %" PRId64, overview->schema_version);
-}
-
-static void append_daemon(struct buffer *line, const struct overview *overview) {
-    buffer_print(line, "%s", overview->daemon_runs ? "running" : "not running");
-    if (overview->daemon_runs && overview->daemon_pid)
-        buffer_print(line, ", process %" PRId64, overview->daemon_pid);
-}
-
-static void append_pending(struct buffer *line, const struct overview *overview, int64_t now) {
-    buffer_print(line, "%" PRId64 " of at most %" PRId64, overview->pending, overview->max_pending);
-    if (overview->oldest_pending_at) {
-        buffer_print(line, ", the oldest for ");
-        text_append_age(line, now - overview->oldest_pending_at);
-    }
-    if (overview->next_due_at > now) {
-        buffer_print(line, ", the next due in ");
-        text_append_age(line, overview->next_due_at - now);
-    } else if (overview->next_due_at) {
-        buffer_print(line, ", due now");
-    }
 }
 
 static void append_finished(struct buffer *line, const struct overview *overview) {
@@ -150,9 +126,9 @@ static void status_print(const struct overview *overview, const char *path) {
     struct buffer line = {0};
     append_files(&line, overview, path);
     print_line("database", &line);
-    append_daemon(&line, overview);
+    glance_append_daemon(&line, &overview->glance);
     print_line("outhookd", &line);
-    append_pending(&line, overview, clock_now().wall_ms);
+    glance_append_pending(&line, &overview->glance, clock_now().wall_ms);
     print_line("pending", &line);
     append_finished(&line, overview);
     print_line("finished", &line);

@@ -7,6 +7,7 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -35,27 +36,12 @@ static int count_statuses(struct database *database, struct overview *overview,
     return r;
 }
 
-static int find_oldest(struct database *database, struct overview *overview, struct error *error) {
-    const char *sql =
-        overview->statuses[SELECTION_NUMBER_PENDING] <= EXACT_MAX
-            ? "SELECT min(created_at) FROM deliveries WHERE status = 'pending'"
-            : "SELECT min((SELECT d.created_at FROM deliveries AS d WHERE d.endpoint_id = e.id "
-              "AND d.status = 'pending' ORDER BY d.due_at LIMIT 1)) FROM endpoints AS e";
-    return database_integer(database, sql, &overview->oldest_pending_at, error);
-}
-
-/* A lane's first due_at is one look into the index deliveries_lane. */
 static int count_rows(struct database *database, struct overview *overview, struct error *error) {
     const struct {
         const char *sql;
         int64_t *value;
     } counts[] = {
         {"PRAGMA user_version", &overview->schema_version},
-        {"SELECT pending FROM queue_depth", &overview->pending},
-        {"SELECT max_pending FROM queue_depth", &overview->max_pending},
-        {"SELECT min((SELECT d.due_at FROM deliveries AS d WHERE d.endpoint_id = e.id "
-         "AND d.status = 'pending' ORDER BY d.due_at LIMIT 1)) FROM endpoints AS e WHERE e.enabled",
-         &overview->next_due_at},
         {"SELECT count(*) FROM webhooks AS w "
          "WHERE w.id > (SELECT max(id) - 100000 FROM webhooks) "
          "AND NOT EXISTS (SELECT 1 FROM deliveries AS d WHERE d.webhook_id = w.id)",
@@ -64,8 +50,6 @@ static int count_rows(struct database *database, struct overview *overview, stru
         {"SELECT count(*) FROM endpoints WHERE NOT enabled", &overview->endpoints_disabled},
     };
     int r = count_statuses(database, overview, error);
-    if (!r)
-        r = find_oldest(database, overview, error);
     for (size_t i = 0; !r && i < sizeof counts / sizeof *counts; i++)
         r = database_integer(database, counts[i].sql, counts[i].value, error);
     return r;
@@ -88,24 +72,67 @@ static int64_t file_bytes(const struct database *database, const char *ending) {
     return bytes;
 }
 
-static int64_t read_pid(int fd) {
-    char text[32] = {0};
+/* The lock's file says "PID\n", and behind that what the daemon tells of itself. */
+static void read_daemon(int fd, struct glance *glance) {
+    char text[128] = {0};
     ssize_t got = pread(fd, text, sizeof text - 1, 0);
-    return got > 0 ? strtoll(text, NULL, 10) : 0;
+    const char *in_flight = strstr(text, STORE_LOCK_IN_FLIGHT);
+    glance->daemon_pid = got > 0 ? strtoll(text, NULL, 10) : 0;
+    if (in_flight)
+        glance->daemon_in_flight = strtoll(in_flight + strlen(STORE_LOCK_IN_FLIGHT), NULL, 10);
 }
 
 /* The daemon locks a file of its own beside the database for as long as it lives. */
-bool overview_daemon_runs(const struct database *database, int64_t *pid) {
+static void look_for_daemon(const struct database *database, struct glance *glance) {
     char *path = store_lock_path(database->path);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     free(path);
+    glance->daemon_in_flight = -1;
     if (fd < 0)
-        return false;
-    bool runs = flock(fd, LOCK_SH | LOCK_NB) < 0;
-    if (runs && pid)
-        *pid = read_pid(fd);
+        return;
+    glance->daemon_runs = flock(fd, LOCK_SH | LOCK_NB) < 0;
+    if (glance->daemon_runs)
+        read_daemon(fd, glance);
     close(fd);
-    return runs;
+}
+
+bool overview_daemon_runs(const struct database *database, int64_t *pid) {
+    struct glance glance = {0};
+    look_for_daemon(database, &glance);
+    if (pid)
+        *pid = glance.daemon_pid;
+    return glance.daemon_runs;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+static int find_oldest(struct database *database, struct glance *glance, struct error *error) {
+    const char *sql =
+        glance->pending <= EXACT_MAX
+            ? "SELECT min(created_at) FROM deliveries WHERE status = 'pending'"
+            : "SELECT min((SELECT d.created_at FROM deliveries AS d WHERE d.endpoint_id = e.id "
+              "AND d.status = 'pending' ORDER BY d.due_at LIMIT 1)) FROM endpoints AS e";
+    return database_integer(database, sql, &glance->oldest_pending_at, error);
+}
+
+/* A lane's first due_at is one look into the index deliveries_lane. */
+int glance_read(struct database *database, struct glance *glance, struct error *error) {
+    const struct {
+        const char *sql;
+        int64_t *value;
+    } looks[] = {
+        {"SELECT pending FROM queue_depth", &glance->pending},
+        {"SELECT max_pending FROM queue_depth", &glance->max_pending},
+        {"SELECT min((SELECT d.due_at FROM deliveries AS d WHERE d.endpoint_id = e.id "
+         "AND d.status = 'pending' ORDER BY d.due_at LIMIT 1)) FROM endpoints AS e WHERE e.enabled",
+         &glance->next_due_at},
+    };
+    int r = 0;
+    *glance = (struct glance){0};
+    look_for_daemon(database, glance);
+    for (size_t i = 0; !r && i < sizeof looks / sizeof *looks; i++)
+        r = database_integer(database, looks[i].sql, looks[i].value, error);
+    return r ? r : find_oldest(database, glance, error);
 }
 
 int overview_read(struct database *database, int64_t held_limit, struct overview *overview,
@@ -114,10 +141,12 @@ int overview_read(struct database *database, int64_t held_limit, struct overview
     int r = database_run(database, "BEGIN", error);
     if (r)
         return r;
-    overview->daemon_runs = overview_daemon_runs(database, &overview->daemon_pid);
-    r = count_rows(database, overview, error);
+    r = glance_read(database, &overview->glance, error);
     if (!r)
-        r = backlog_held_read(database, overview->daemon_runs, held_limit, &overview->held, error);
+        r = count_rows(database, overview, error);
+    if (!r)
+        r = backlog_held_read(database, overview->glance.daemon_runs, held_limit, &overview->held,
+                              error);
     sqlite3_exec(database->handle, "COMMIT", NULL, NULL, NULL);
     overview->database_bytes = file_bytes(database, "");
     overview->wal_bytes = file_bytes(database, "-wal");

@@ -9,6 +9,10 @@
 
 #include "outhook/base/error.h"
 
+/* What stands before the number of calls in flight in the file's second line: see
+ * store_lock_tell(). */
+#define STORE_LOCK_IN_FLIGHT "in_flight="
+
 struct store_lock {
     int fd; /* -1: not held */
 };

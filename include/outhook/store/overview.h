@@ -14,19 +14,27 @@
 
 struct database;
 
-struct overview {
-    int64_t schema_version;
+/* What can be looked at every second. */
+struct glance {
     int64_t pending, max_pending;
-    int64_t statuses[SELECTION_STATUS_COUNT]; /* deliveries in each status */
     /* When the oldest pending one was created; 0: none. Of more than a hundred thousand, the oldest
      * among those that are due first at their endpoints. */
     int64_t oldest_pending_at;
-    int64_t next_due_at;          /* of pending ones of enabled endpoints; 0: none */
+    int64_t next_due_at; /* of pending ones of enabled endpoints; 0: none */
+    bool daemon_runs;
+    int64_t daemon_pid;       /* 0: not known */
+    int64_t daemon_in_flight; /* calls, as it said about a second ago; -1: not known */
+};
+
+int glance_read(struct database *database, struct glance *glance, struct error *error) must_check;
+
+struct overview {
+    struct glance glance;
+    int64_t schema_version;
+    int64_t statuses[SELECTION_STATUS_COUNT]; /* deliveries in each status */
     int64_t undelivered_webhooks; /* among the newest hundred thousand, those without a delivery */
     int64_t endpoints_enabled, endpoints_disabled;
     int64_t database_bytes, wal_bytes;
-    bool daemon_runs;
-    int64_t daemon_pid; /* 0: not known */
     struct backlog_held_list held;
 };
 
