@@ -8,4 +8,5 @@ command -v shellcheck >/dev/null || {
     echo "shellcheck is not installed"
     exit 77
 }
-shellcheck -x daemon/quickstart.sh tests/run.sh tests/lint/*.sh tests/fuzz/*.sh .ci/run
+shellcheck -x daemon/quickstart.sh tests/run.sh tests/lint/*.sh tests/fuzz/*.sh debian/package.sh \
+    .ci/run
