@@ -18,7 +18,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { OVERRIDES_MAX = 100, EXIT_DAMAGED = 3 };
+enum { OVERRIDES_MAX = 100, EXIT_DAMAGED = 3, LAST_LINES_MS = 1000 };
 
 enum option_code { OPTION_CHECK = 256, OPTION_HELP_SETTINGS, OPTION_VERSION };
 
@@ -193,7 +193,7 @@ int main(int argc, char **argv) {
     if (!r)
         r = run(&options, &error);
     free(options.database_override);
-    if (r < 0)
+    if (log_close(LAST_LINES_MS) && r < 0)
         fprintf(stderr, "outhookd: %s\n", error.text);
     return r < 0 ? exit_code(r) : 0;
 }

@@ -14,6 +14,7 @@
 #include "outhook/store/store.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,7 @@ enum {
     GATES_MAX = 500,       /* at most so many of them */
     IDLE_LANES_MAX = 4096, /* of bare URLs, at about 1 kB each */
     HOUR_MS = 3600000,
+    HOST_TEXT_BYTES = 600, /* as long as an origin may be */
 };
 
 struct dispatcher {
@@ -175,34 +177,39 @@ static enum write_fate completion_fate(const struct outcome *outcome,
                                                  : fates[completion->decision.fate];
 }
 
-static void dispatcher_log_news(const struct endpoint *endpoint,
-                                const struct completion *completion) {
-    const struct log_field fields[] = {{"ENDPOINT", endpoint_label(endpoint)}};
+static void dispatcher_log_disabled(const struct endpoint *endpoint,
+                                    const struct completion *completion) {
+    const struct log_field field = {"ENDPOINT", endpoint_label(endpoint)};
     char text[DURATION_TEXT_BYTES];
     if (completion->news.failed_too_long)
-        log_fields(LEVEL_WARNING, fields, 1,
-                   "endpoint %s has failed for %s without one success and is disabled; its "
-                   "deliveries wait until it is enabled again",
-                   endpoint_label(endpoint),
-                   duration_format(completion->news.failing_ms / HOUR_MS * HOUR_MS, text));
+        log_event_of(LOG_ENDPOINT_DISABLED, &field,
+                     "endpoint %s has failed for %s without one success and is disabled; its "
+                     "deliveries wait until it is enabled again",
+                     field.value,
+                     duration_format(completion->news.failing_ms / HOUR_MS * HOUR_MS, text));
     else if (completion->disable_endpoint)
-        log_fields(LEVEL_WARNING, fields, 1,
-                   "endpoint %s answered 410 Gone and is disabled; its deliveries wait until it is "
-                   "enabled again",
-                   endpoint_label(endpoint));
+        log_event_of(LOG_ENDPOINT_DISABLED, &field,
+                     "endpoint %s answered 410 Gone and is disabled; its deliveries wait until it "
+                     "is enabled again",
+                     field.value);
+}
+
+static void dispatcher_log_breakers(const struct endpoint *endpoint,
+                                    const struct completion *completion) {
+    char host[HOST_TEXT_BYTES];
+    const struct log_field own = {"ENDPOINT", endpoint_label(endpoint)}, shared = {"HOST", host};
+    snprintf(host, sizeof host, "%.*s", endpoint_origin_length(endpoint), endpoint->url);
     if (completion->news.breaker_opened)
-        log_fields(LEVEL_WARNING, fields, 1,
-                   "endpoint %s failed too often in a row and is left alone for a while",
-                   endpoint_label(endpoint));
+        log_event_of(LOG_BREAKER_OPENED, &own,
+                     "endpoint %s failed too often in a row and is left alone for a while",
+                     own.value);
     if (completion->news.breaker_closed)
-        log_fields(LEVEL_INFO, fields, 1, "endpoint %s answers again", endpoint_label(endpoint));
+        log_event_of(LOG_BREAKER_CLOSED, &own, "endpoint %s answers again", own.value);
     if (completion->origin.opened)
-        log_fields(LEVEL_WARNING, fields, 1,
-                   "%.*s is silent to several endpoints and is left alone for a while",
-                   endpoint_origin_length(endpoint), endpoint->url);
+        log_event_of(LOG_BREAKER_OPENED, &shared,
+                     "%s is silent to several endpoints and is left alone for a while", host);
     if (completion->origin.closed)
-        log_fields(LEVEL_INFO, fields, 1, "%.*s answers again", endpoint_origin_length(endpoint),
-                   endpoint->url);
+        log_event_of(LOG_BREAKER_CLOSED, &shared, "%s answers again", host);
 }
 
 static void dispatcher_log_locked(const struct endpoint *endpoint) {
@@ -229,7 +236,8 @@ static void dispatcher_complete(struct dispatcher *dispatcher, struct http_call 
     bool delivered = call->outcome.verdict == VERDICT_DELIVERED;
     *(delivered ? &dispatcher->delivered : &dispatcher->not_delivered) += 1;
     attempt_log_write(&dispatcher->attempts, delivery, &call->outcome, &completion, now);
-    dispatcher_log_news(delivery->endpoint, &completion);
+    dispatcher_log_disabled(delivery->endpoint, &completion);
+    dispatcher_log_breakers(delivery->endpoint, &completion);
 
     request->delivery = delivery;
     request->write = (struct write){

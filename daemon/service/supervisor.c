@@ -91,8 +91,8 @@ static void supervisor_on_drained(void *context) {
 static void supervisor_on_drain_timeout(uv_timer_t *timer) {
     struct supervisor *supervisor = timer->data;
     struct dispatcher_counts counts = dispatcher_counts(supervisor->dispatcher);
-    log_line(
-        LEVEL_WARNING,
+    log_event(
+        LOG_DRAIN_CUT_SHORT,
         "drain_timeout is over: %d calls under way are given up (they stay pending and are not "
         "charged an attempt), %d outcomes are not yet written",
         counts.in_flight, counts.unwritten);
@@ -117,8 +117,8 @@ static void supervisor_on_stop_signal(uv_signal_t *signal, int number) {
     if (supervisor->stage == STAGE_STARTING || supervisor->stage == STAGE_RUNNING) {
         supervisor_drain(supervisor);
     } else if (supervisor->stage == STAGE_DRAINING) {
-        log_line(LEVEL_WARNING,
-                 "a second signal: stopping at once; what was under way stays pending");
+        log_event(LOG_DRAIN_CUT_SHORT,
+                  "a second signal: stopping at once; what was under way stays pending");
         supervisor_stop(supervisor);
     }
 }
@@ -161,10 +161,10 @@ static void supervisor_on_reload_signal(uv_signal_t *signal, int number) {
         return;
     notify_reloading();
     if (supervisor_reload(supervisor, &error))
-        log_line(LEVEL_ERROR, "the configuration was not reloaded and nothing has changed: %s",
-                 error.text);
+        log_event(LOG_RELOAD_REFUSED,
+                  "the configuration was not reloaded and nothing has changed: %s", error.text);
     else
-        log_line(LEVEL_INFO, "the configuration was reloaded");
+        log_event(LOG_RELOADED, "the configuration was reloaded");
     notify_ready();
 }
 
@@ -202,8 +202,8 @@ static void supervisor_check_ready(struct supervisor *supervisor) {
                  "there is no secret_key_file: the secrets of endpoints can be read by whoever may "
                  "read %s, such as the members of its group",
                  supervisor->config->database);
-    log_line(LEVEL_INFO, "ready: outhookd " OUTHOOK_VERSION ", %" PRId64 " workers",
-             supervisor->config->workers);
+    log_event(LOG_STARTED, "ready: outhookd " OUTHOOK_VERSION ", %" PRId64 " workers",
+              supervisor->config->workers);
     notify_ready();
 }
 
@@ -300,6 +300,6 @@ int supervisor_run(struct config *config, const struct supervisor_options *optio
     task_group_free(supervisor.group);
     store_lock_release(&supervisor.lock);
     if (!supervisor.result)
-        log_line(LEVEL_INFO, "stopped");
+        log_event(LOG_STOPPED, "stopped");
     return supervisor.result;
 }

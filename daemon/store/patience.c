@@ -25,8 +25,8 @@ static void patience_report(struct patience *patience, const struct error *error
     if (patience->reported || patience_waited_ms(patience) < REPORT_AFTER_MS)
         return;
     patience->reported = true;
-    log_line(LEVEL_WARNING, "%s; deliveries wait until that ends, and nothing is lost",
-             error->text);
+    log_event(LOG_STORE_BLOCKED, "%s; deliveries wait until that ends, and nothing is lost",
+              error->text);
 }
 
 bool patience_wait(struct patience *patience, int r, bool give_up, const struct error *error) {
@@ -42,6 +42,6 @@ bool patience_wait(struct patience *patience, int r, bool give_up, const struct 
 
 void patience_end(const struct patience *patience) {
     if (patience->reported)
-        log_line(LEVEL_INFO, "the database can be written again after %" PRId64 " s",
-                 patience_waited_ms(patience) / 1000);
+        log_event(LOG_STORE_RECOVERED, "the database can be written again after %" PRId64 " s",
+                  patience_waited_ms(patience) / 1000);
 }
