@@ -8,5 +8,5 @@ command -v shellcheck >/dev/null || {
     echo "shellcheck is not installed"
     exit 77
 }
-shellcheck -x daemon/quickstart.sh tests/run.sh tests/lint/*.sh tests/fuzz/*.sh debian/package.sh \
-    .ci/run
+find daemon debian tests .ci \( -name "*.sh" -o -path .ci/run \) -not -path "*/node_modules/*" -print0 | sort -z |
+    xargs -0 shellcheck -x
