@@ -9,6 +9,7 @@ write, truncation, sync or removal (disk.c); then, left in peace, it has to end 
 """
 
 import argparse
+import os
 import pathlib
 import shutil
 import signal
@@ -67,7 +68,8 @@ class Sweep:
         return self.end(daemon)
 
     def end(self, daemon):
-        daemon.process.terminate() if daemon.running else None
+        if daemon.running:
+            daemon.process.terminate()
         status = daemon.wait()
         self.audit.expect(status in (0, -signal.SIGKILL), f"{self.name}: it ended with {status}:\n{daemon.text()}")
         return status == 0
@@ -179,7 +181,6 @@ class Replay(Sweep):
             UPDATE queue_depth SET pending = 0;""")
 
     def replay(self, environment):
-        import os
         done = subprocess.run([BUILD / "outhook", "replay", "--database", self.db, "--status", "failed", "--yes"],
                               env={**os.environ, **environment}, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         return done.returncode
@@ -231,6 +232,7 @@ class Seal(Sweep):
     """Secrets that stood in the database as plain text are sealed, and leave its files."""
 
     name = "seal"
+    looked = 0
     secrets = [f"whsec_{n:02d}{'A' * 30}" for n in range(30)]
 
     def prepare(self):
@@ -249,13 +251,13 @@ class Seal(Sweep):
 
     def check(self):
         super().check()
-        n = len(self.audit.faults) % 30
+        self.looked = n = (self.looked + 1) % len(self.secrets)
         shown = subprocess.run([BUILD / "outhook", "endpoint", "show", f"e{n}", "--secret", "--database", self.db,
                                 "--key-file", self.settings["secret_key_file"]], capture_output=True, text=True)
         self.audit.expect(self.secrets[n] in shown.stdout, f"seal: {shown.stdout}{shown.stderr}")
         for ending in ("", "-wal"):
             file = pathlib.Path(f"{self.db}{ending}")
-            plain = file.exists() and b"whsec_" in file.read_bytes()
+            plain = file.exists() and b"A" * 30 in file.read_bytes()
             self.audit.expect(not plain, f"seal: a secret stands in the file {file.name}")
 
 
