@@ -33,6 +33,7 @@ packages_to_test="
     faketime
     iproute2
     libclang-rt-14-dev
+    libnghttp2-dev
     mandoc
     openssl
     procps

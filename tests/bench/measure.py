@@ -3,6 +3,7 @@
 import mmap
 import os
 import pathlib
+import re
 import statistics
 import struct
 import subprocess
@@ -127,6 +128,12 @@ def resident_bytes(pid, field="VmRSS"):
         if line.startswith(field + ":"):
             return int(line.split()[1]) * 1024
     raise ValueError(field)
+
+
+def proportional_bytes(pid):
+    """What of its memory is its own, and its part of what it shares with others."""
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.search(r"^Pss: +(\d+)", text, re.M).group(1)) * 1024
 
 
 # ---- numbers -------------------------------------------------------------------------------------

@@ -27,9 +27,9 @@ from light_receiver import LightReceiver  # noqa: E402
 START_MAX_S, MEMORY_MAX_MIB, GROWTH_MAX = 2, 200, 1.1
 
 
-def fill(db, port, arguments):
-    """Straight into the tables, indexes last: through the triggers it would take a quarter of an hour."""
-    each = arguments.rows // arguments.endpoints
+def fill_straight(db, urls, rows, signing="none"):
+    """Straight into the tables, indexes last: through the triggers it would take a quarter of an hour. Each webhook
+    goes to all of the URLs, an endpoint each."""
     connection = sqlite3.connect(db, isolation_level=None)
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("PRAGMA cache_size = -500000")
@@ -42,10 +42,10 @@ def fill(db, port, arguments):
         connection.execute(f"DROP INDEX {name}")
     for name, _ in triggers:
         connection.execute(f"DROP TRIGGER {name}")
-    connection.executemany("INSERT INTO endpoints (name, url, signing) VALUES (?, ?, 'none')", (
-        (f"e{n}", f"http://127.{1 + (n >> 16)}.{n >> 8 & 255}.{n & 255}:{port}/") for n in range(arguments.endpoints)))
+    connection.executemany("INSERT INTO endpoints (name, url, signing) VALUES (?, ?, ?)",
+                           ((f"e{n}", url, signing) for n, url in enumerate(urls)))
     connection.executemany("INSERT INTO webhooks (type, payload) VALUES ('scale', ?)", (
-        (f'{{"n":{n},"padding":"{"x" * 480}"}}',) for n in range(each)))
+        (f'{{"n":{n},"padding":"{"x" * 480}"}}',) for n in range(rows // len(urls))))
     connection.execute("""INSERT INTO deliveries (webhook_id, endpoint_id, due_at, created_at)
                           SELECT w.id, e.id, w.created_at, w.created_at FROM webhooks AS w, endpoints AS e""")
     connection.execute("UPDATE queue_depth SET pending = (SELECT count(*) FROM deliveries), max_pending = 100000000")
@@ -54,6 +54,10 @@ def fill(db, port, arguments):
     connection.execute("COMMIT")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
+
+
+def scale_urls(port, count):
+    return [f"http://127.{1 + (n >> 16)}.{n >> 8 & 255}.{n & 255}:{port}/" for n in range(count)]
 
 
 def forget_cached_pages():
@@ -75,7 +79,7 @@ def main():
     with tempfile.TemporaryDirectory(dir=arguments.directory) as directory:
         db, receiver = create(pathlib.Path(directory) / "outhook.db"), LightReceiver()
         start = time.monotonic()
-        fill(db, receiver.answering, arguments)
+        fill_straight(db, scale_urls(receiver.answering, arguments.endpoints), arguments.rows)
         print(f"{arguments.rows} deliveries to {arguments.endpoints} endpoints, {db.stat().st_size / 2**20:.0f} MiB, "
               f"made in {time.monotonic() - start:.0f} s; page cache {forget_cached_pages()}", flush=True)
         start = time.time()

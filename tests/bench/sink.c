@@ -9,8 +9,10 @@
  * the time of its arrival is noted in the 123rd place. Ends at SIGTERM.
  *
  * One thread. Knows as much HTTP/1.1 as libcurl speaks: requests with a Content-Length, one after
- * the other.
+ * the other; and over https HTTP/2, for clients that offer it.
  */
+
+#include "sink_http2.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -50,6 +52,7 @@ struct connection {
     int fd;
     bool listens, secure;
     SSL *tls;
+    struct http2 *http2; /* of a connection that speaks it */
     size_t head_length, body_left;
     bool number_wanted;
     char head[HEAD_BYTES]; /* of a request whose headers have not come whole */
@@ -73,6 +76,7 @@ static void watch(struct connection *connection) {
 }
 
 static void part_with(struct connection *connection) {
+    http2_free(connection->http2);
     SSL_free(connection->tls);
     close(connection->fd);
     free(connection);
@@ -203,6 +207,43 @@ static bool take(struct connection *connection, const char *bytes, size_t length
     return true;
 }
 
+/* ---- HTTP/2 ---------------------------------------------------------------------------------- */
+
+static void http2_body(void *context, const char *bytes, size_t length, bool first) {
+    (void)context;
+    if (first)
+        note_arrival(bytes, length);
+    state->body_bytes += length;
+}
+
+static void http2_request(void *context) {
+    (void)context;
+    state->requests++;
+}
+
+static bool http2_write(void *context, const void *bytes, size_t length) {
+    struct connection *connection = context;
+    return SSL_write(connection->tls, bytes, (int)length) == (int)length;
+}
+
+static const struct http2_events http2_events = {http2_body, http2_request, http2_write};
+
+static bool speaks_http2(const struct connection *connection) {
+    const unsigned char *name = NULL;
+    unsigned length = 0;
+    if (connection->tls)
+        SSL_get0_alpn_selected(connection->tls, &name, &length);
+    return length == 2 && !memcmp(name, "h2", 2);
+}
+
+/* Takes bytes of either version. False when the connection is of no more use. */
+static bool take_any(struct connection *connection, const char *bytes, size_t length) {
+    if (!connection->http2 && speaks_http2(connection))
+        connection->http2 = http2_new(&http2_events, connection);
+    return connection->http2 ? http2_take(connection->http2, bytes, length)
+                             : take(connection, bytes, length);
+}
+
 static void serve(struct connection *connection) {
     static char bytes[READ_BYTES + 1];
     ssize_t length;
@@ -214,7 +255,7 @@ static void serve(struct connection *connection) {
         }
         if (length > 0) {
             bytes[length] = '\0';
-            if (!take(connection, bytes, (size_t)length)) {
+            if (!take_any(connection, bytes, (size_t)length)) {
                 part_with(connection);
                 return;
             }
@@ -234,6 +275,18 @@ static void map_state(const char *path) {
     close(fd);
 }
 
+static int choose_version(SSL *tls, const unsigned char **chosen, unsigned char *chosen_length,
+                          const unsigned char *offered, unsigned offered_length, void *context) {
+    static const unsigned char ours[] = "\2h2\10http/1.1";
+    unsigned char *at;
+    (void)tls, (void)context;
+    if (SSL_select_next_proto(&at, chosen_length, ours, sizeof ours - 1, offered, offered_length) !=
+        OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_NOACK;
+    *chosen = at;
+    return SSL_TLSEXT_ERR_OK;
+}
+
 static void open_tls(const char *certificate, const char *key) {
     tls_context = SSL_CTX_new(TLS_server_method());
     if (SSL_CTX_use_certificate_chain_file(tls_context, certificate) != 1 ||
@@ -241,6 +294,7 @@ static void open_tls(const char *certificate, const char *key) {
         fprintf(stderr, "sink: can't use %s and %s\n", certificate, key);
         exit(1);
     }
+    SSL_CTX_set_alpn_select_cb(tls_context, choose_version, NULL);
 }
 
 static void listen_at(const char *scheme, bool secure) {
