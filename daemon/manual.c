@@ -149,9 +149,10 @@ static void manual_command(void) {
     roff_section("SYNOPSIS");
     puts("\\fBouthook\\fR \\fIVERB\\fR [\\fIOPTION\\fR ...] [\\fIOPERAND\\fR ...]");
     roff_section("DESCRIPTION");
-    roff_text("The operator's command works on the database, whether or not outhookd runs. It finds "
-              "the database by --database, by OUTHOOK_DATABASE in the environment, or in the "
-              "daemon's configuration. All of it can be done in SQL, too: see outhook-sql(7).\n");
+    roff_text(
+        "The operator's command works on the database, whether or not outhookd runs. It finds "
+        "the database by --database, by OUTHOOK_DATABASE in the environment, or in the "
+        "daemon's configuration. All of it can be done in SQL, too: see outhook-sql(7).\n");
     roff_section("VERBS");
     manual_verbs(&verb_outhook);
     roff_section("OPTIONS OF ALL VERBS");
