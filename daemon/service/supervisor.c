@@ -7,6 +7,7 @@
 #include "outhook/runtime/task_group.h"
 #include "outhook/service/dispatcher.h"
 #include "outhook/service/notify.h"
+#include "outhook/service/pulse.h"
 #include "outhook/store/keyring.h"
 #include "outhook/store/lock.h"
 
@@ -32,6 +33,7 @@ struct supervisor {
     struct task_group *group;
     struct dispatcher *dispatcher;
     struct store_lock lock;
+    struct pulse pulse;
     uint64_t delivered_before; /* when the status was last told */
     bool opened, secrets_are_plain;
     struct error *error;
@@ -182,6 +184,7 @@ static void supervisor_on_status(uv_timer_t *timer) {
              counts.not_delivered);
     supervisor->delivered_before = counts.delivered;
     notify_status(text);
+    pulse_tell(&supervisor->pulse, counts.in_flight);
 }
 
 static void supervisor_on_watchdog(uv_timer_t *timer) {
@@ -247,9 +250,8 @@ static void supervisor_start_handles(struct supervisor *supervisor) {
     uv_signal_start(&supervisor->terminate, supervisor_on_stop_signal, SIGTERM);
     uv_signal_start(&supervisor->interrupt, supervisor_on_stop_signal, SIGINT);
     uv_signal_start(&supervisor->hang_up, supervisor_on_reload_signal, SIGHUP);
-    if (getenv("NOTIFY_SOCKET"))
-        uv_timer_start(&supervisor->status_timer, supervisor_on_status, STATUS_EVERY_MS,
-                       STATUS_EVERY_MS);
+    uv_timer_start(&supervisor->status_timer, supervisor_on_status, STATUS_EVERY_MS,
+                   STATUS_EVERY_MS);
     if (watchdog_ms)
         uv_timer_start(&supervisor->watchdog_timer, supervisor_on_watchdog, watchdog_ms,
                        watchdog_ms);
@@ -263,6 +265,7 @@ static void supervisor_start(struct supervisor *supervisor, struct http_policy *
         .context = supervisor,
     };
     supervisor_init_handles(supervisor);
+    pulse_init(&supervisor->pulse, &supervisor->loop, supervisor->lock.fd);
     supervisor->group = task_group_new(supervisor_wake, supervisor);
     supervisor->dispatcher = dispatcher_new(&supervisor->loop, supervisor->group,
                                             supervisor->config, policy, keys, &events);

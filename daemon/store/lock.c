@@ -83,6 +83,10 @@ int store_lock_take(struct store_lock *lock, const char *database_path, struct e
     return r;
 }
 
+void store_lock_text(char *text, size_t size, int in_flight) {
+    snprintf(text, size, "%d\n" STORE_LOCK_IN_FLIGHT "%-10d\n", (int)getpid(), in_flight);
+}
+
 void store_lock_release(struct store_lock *lock) {
     if (lock->fd >= 0)
         close(lock->fd);

@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
-from command import OUTHOOK, Terminal, environment, outhook, succeed
+from command import OUTHOOK, Terminal, environment, outhook, rows, succeed
 from database import add_endpoint, run, value
-from receivers import refusing_url
+from receivers import hang, refusing_url
 from waiting import wait_until
 
 ESCAPE = re.compile(r"\033\[[0-9;?]*[a-zA-Z]")
@@ -114,6 +114,18 @@ def test_json_counts_each_attempt_once(busy):
 def test_in_a_pipe_it_prints_a_picture_a_look(busy):
     out = succeed("top", "--database", busy, "--every", "100ms", "--frames", "3")
     assert out.count("outhookd    running") == 3 and "\033" not in out and "keys" not in out
+
+
+def test_calls_in_flight(db, daemon, receiver):
+    receiver.on("/hook", hang)
+    for i in range(3):
+        add_endpoint(db, f"e{i}", receiver.url("/hook"))
+        enqueue_many(db, f"e{i}", 1)
+    daemon(drain_timeout="0s")
+    wait_until(lambda: rows("status", "--database", db)[0]["in_flight"] == 3, what="three calls in flight")
+    assert "3 calls in flight" in succeed("status", "--database", db)
+    receiver.stopping.set()
+    wait_until(lambda: rows("status", "--database", db)[0]["in_flight"] == 0, what="none in flight")
 
 
 @pytest.mark.parametrize("arguments, sentence", [

@@ -9,8 +9,9 @@
 
 #include "outhook/base/error.h"
 
-/* What stands before the number of calls in flight in the file's second line: see
- * store_lock_tell(). */
+#include <stddef.h>
+
+/* What stands before the number of calls in flight in the file's second line. */
 #define STORE_LOCK_IN_FLIGHT "in_flight="
 
 struct store_lock {
@@ -25,6 +26,10 @@ char *store_lock_path(const char *database_path);
  * whether it is taken by taking it. */
 int store_lock_take(struct store_lock *lock, const char *database_path,
                     struct error *error) must_check;
+
+/* What the owner may write into the lock's file, from its beginning: its process id and how many
+ * calls are in flight. It is as long for any number, so that nothing of an earlier one is left. */
+void store_lock_text(char *text, size_t size, int in_flight);
 
 /* Lets go; harmless when not held. */
 void store_lock_release(struct store_lock *lock);
