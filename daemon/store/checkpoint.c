@@ -5,12 +5,16 @@
 #include "outhook/runtime/log.h"
 #include "outhook/store/database.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
     WAL_HEADER_BYTES = 32,
@@ -104,7 +108,23 @@ int64_t checkpoint_frames(const struct checkpoint *checkpoint) {
     return ((int64_t)status.st_size - WAL_HEADER_BYTES) / WAL_FRAME_BYTES;
 }
 
+int checkpoint_sync_log(const struct database *database, struct error *error) {
+    char *path;
+    if (asprintf(&path, "%s-wal", database->file) < 0)
+        abort();
+    int fd = open(path, O_RDWR | O_CLOEXEC), r = 0;
+    if (fd >= 0 && fdatasync(fd) < 0)
+        r = error_set(error, ERROR_FAILED, "can't sync %s to the disk: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    free(path);
+    return r;
+}
+
+/* SQLite syncs the log with the write lock held, and then has little left to sync. Whether this one
+ * fails is for that one to say. */
 static int checkpoint_truncate(struct checkpoint *checkpoint) {
+    (void)!checkpoint_sync_log(checkpoint->database, NULL);
     guard.checkpointing = true;
     guard.wait_until_us = clock_mono_us() + WRITER_WAIT_MS * 1000;
     int code = sqlite3_wal_checkpoint_v2(checkpoint->database->handle, "main",

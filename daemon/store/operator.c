@@ -160,21 +160,6 @@ static void keeper_close(struct keeper *keeper) {
     checkpoint_close(&keeper->checkpoint);
 }
 
-/* Makes durable what the slices have committed: the log is the one file of a database that may be
- * opened beside SQLite. What the daemon has moved out of it meanwhile, it has synced. */
-static int log_sync(const struct database *database, struct error *error) {
-    char *path;
-    if (asprintf(&path, "%s-wal", database->file) < 0)
-        abort();
-    int fd = open(path, O_RDWR | O_CLOEXEC), r = 0;
-    if (fd >= 0 && fdatasync(fd) < 0)
-        r = error_set(error, ERROR_FAILED, "can't sync %s to the disk: %s", path, strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    free(path);
-    return r;
-}
-
 /* ---- changing -------------------------------------------------------------------------------- */
 
 /* Everything that one change has at hand. */
@@ -345,7 +330,8 @@ static int changing_run(struct changing *changing, const struct selection *narro
         result->next_due_at = changing_due_at(changing, result->changed);
     sqlite3_finalize(changing->statement);
     sqlite3_finalize(changing->webhook);
-    int synced = log_sync(changing->database, r ? NULL : error);
+    /* What the daemon has moved out of the log meanwhile, it has synced. */
+    int synced = checkpoint_sync_log(changing->database, r ? NULL : error);
     sqlite3_exec(changing->database->handle, "PRAGMA synchronous = FULL", NULL, NULL, NULL);
     keeper_close(&changing->keeper);
     free(chunk);

@@ -47,6 +47,10 @@ int64_t checkpoint_frames(const struct checkpoint *checkpoint);
 int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms,
                    struct error *error) must_check;
 
+/* Syncs a database's log to the disk: the one file of it that may be opened beside SQLite, as no
+ * lock is on it. No log is none to sync. Any thread. */
+int checkpoint_sync_log(const struct database *database, struct error *error) must_check;
+
 /* Lets the next runs empty the log however short it is, until one of them can: something in it was
  * overwritten that is not to be read there any longer. */
 void checkpoint_force(struct checkpoint *checkpoint);
