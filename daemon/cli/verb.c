@@ -6,10 +6,10 @@
 #include <string.h>
 
 static const struct verb *const verbs[] = {
-    &verb_enqueue, &verb_list,     &verb_show,    &verb_status,     &verb_top,
-    &verb_shape,   &verb_replay,   &verb_cancel,  &verb_hold,       &verb_release,
-    &verb_purge,   &verb_endpoint, &verb_listen,  &verb_tail,       &verb_verify,
-    &verb_backup,  &verb_check,    &verb_migrate, &verb_completion, NULL,
+    &verb_enqueue, &verb_list,       &verb_show,   &verb_status,  &verb_top,   &verb_shape,
+    &verb_replay,  &verb_cancel,     &verb_hold,   &verb_release, &verb_purge, &verb_endpoint,
+    &verb_listen,  &verb_tail,       &verb_verify, &verb_backup,  &verb_check, &verb_bench,
+    &verb_migrate, &verb_completion, NULL,
 };
 
 const struct verb verb_outhook = {

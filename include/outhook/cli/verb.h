@@ -41,7 +41,7 @@ struct verb {
 
 extern const struct verb verb_migrate, verb_enqueue, verb_list, verb_show, verb_replay, verb_cancel,
     verb_status, verb_shape, verb_listen, verb_endpoint, verb_completion, verb_hold, verb_release,
-    verb_purge, verb_verify, verb_backup, verb_tail, verb_check, verb_top;
+    verb_purge, verb_verify, verb_backup, verb_tail, verb_check, verb_top, verb_bench;
 
 /* What `outhook` is without a verb. All verbs hang from it, so that a walk over its `verbs`, and
  * theirs, meets everything there is. */
