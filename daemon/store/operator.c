@@ -5,6 +5,7 @@
 #include "outhook/store/checkpoint.h"
 #include "outhook/store/database.h"
 #include "outhook/store/overview.h"
+#include "outhook/store/space.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -294,6 +295,26 @@ static int chunk_change(struct changing *changing, const struct chunk *chunk, st
     return 0;
 }
 
+/* A daemon gives the space of what was purged back in its own time. Where none runs, it is done
+ * here.
+ */
+static int purge_free_space(struct changing *changing, struct error *error) {
+    struct operator_result *result = changing->result;
+    struct space space;
+    bool more =
+        changing->change->act == OPERATOR_PURGE && !overview_daemon_runs(changing->database, NULL);
+    int r = more ? space_open(&space, changing->database, error) : 0;
+    while (!r && more && !result->stopped) {
+        int64_t began_us = clock_mono_us();
+        r = space_run(&space, &more, error);
+        if (!r)
+            r = keeper_run(&changing->keeper, error);
+        slice_pause(clock_mono_us() - began_us);
+        result->stopped = changing->report && !changing->report(result, changing->context);
+    }
+    return r;
+}
+
 static int changing_prepare(struct changing *changing, unsigned from, struct error *error) {
     const struct operator_change *change = changing->change;
     const struct selection still = {.statuses = from, .held = acts[change->act].held};
@@ -326,6 +347,8 @@ static int changing_run(struct changing *changing, const struct selection *narro
         after_id = chunk->count ? chunk->ids[chunk->count - 1] : last_id;
         left -= (int64_t)chunk->count;
     }
+    if (!r)
+        r = purge_free_space(changing, error);
     if (changing->due_at && changing->change->rate > 0)
         result->next_due_at = changing_due_at(changing, result->changed);
     sqlite3_finalize(changing->statement);
