@@ -5,6 +5,7 @@
 
 #include "outhook/cli/argument.h"
 #include "outhook/cli/help.h"
+#include "outhook/cli/json_field.h"
 #include "outhook/cli/verb.h"
 #include "outhook/runtime/config.h"
 
@@ -128,6 +129,20 @@ static void manual_verbs(const struct verb *of) {
     }
 }
 
+static void manual_json(void) {
+    const char *verb = "";
+    for (const struct json_field *row = json_fields; row->verb; row++) {
+        if (strcmp(verb, row->verb) != 0)
+            printf(".SS JSON of outhook %s\n", row->verb);
+        verb = row->verb;
+        puts(".TP");
+        roff_bold(row->path);
+        putchar('\n');
+        roff_text(row->meaning);
+        putchar('\n');
+    }
+}
+
 static void manual_arguments(void) {
     for (const struct argument *row = arguments; row->name; row++) {
         if (!row->help)
@@ -159,6 +174,10 @@ static void manual_command(void) {
     manual_options(verb_options);
     roff_section("ARGUMENTS");
     manual_arguments();
+    roff_section("JSON");
+    roff_text("With --json, objects are printed a line each. Times end in _at and are milliseconds "
+              "since 1970. The members below and their meanings stay; others may be added.\n");
+    manual_json();
     roff_section("EXIT STATUS");
     puts("0: done. 1: failed. 2: wrong usage. An error is one sentence on standard error.");
     roff_section("ENVIRONMENT");

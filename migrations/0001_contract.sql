@@ -151,8 +151,6 @@ CREATE INDEX deliveries_lane ON deliveries (endpoint_id, due_at) WHERE status = 
 CREATE INDEX deliveries_webhook ON deliveries (webhook_id);
 CREATE INDEX deliveries_failed ON deliveries (endpoint_id, finished_at) WHERE status = 'failed';
 CREATE INDEX deliveries_cancelled ON deliveries (finished_at) WHERE status = 'cancelled';
-CREATE INDEX deliveries_expiring ON deliveries (expires_at)
-    WHERE status = 'pending' AND expires_at IS NOT NULL;
 CREATE INDEX deliveries_expired ON deliveries (endpoint_id, finished_at) WHERE status = 'expired';
 
 -- One HTTP call of a delivery, written when it has ended. Numbers run on over replays.

@@ -111,6 +111,8 @@ int attempt_feed_read(struct attempt_feed *feed, struct attempt_news_page *page,
     if (r || version == feed->version)
         return r;
     r = database_integer(feed->database, "SELECT max(id) FROM attempts", &newest, error);
+    if (!r && newest < feed->position)
+        feed->position = newest; /* the newest were purged, and their ids are used again */
     if (!r && newest > feed->position)
         r = feed_read_rows(feed, newest, page, error);
     if (r) {

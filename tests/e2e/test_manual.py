@@ -56,7 +56,7 @@ def test_every_verb_with_every_option():
     common = options(sections(text, "SH")["OPTIONS OF ALL VERBS"])
     assert common == {"--database", "--config", "--help", "--version"}
     described = {}
-    for title, body in sections(text, "SS").items():
+    for title, body in sections(sections(text, "SH")["VERBS"], "SS").items():
         words = title.split(" [")[0].split()
         name = tuple(word for word in words[1:] if word.islower() and not word.startswith("-"))
         described[name] = set(re.findall(r"^(--[a-z-]+)", body.split("\n.SH ")[0], flags=re.MULTILINE))
