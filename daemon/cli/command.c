@@ -16,19 +16,25 @@ static int command_configured(const struct command *command, char **path, struct
     return 0;
 }
 
+int command_path(const struct command *command, char **path, struct error *error) {
+    const char *environment = getenv("OUTHOOK_DATABASE");
+    int r = 0;
+    *path = NULL;
+    if (command->database)
+        *path = memory_copy_string(command->database);
+    else if (environment && *environment)
+        *path = memory_copy_string(environment);
+    else
+        r = command_configured(command, path, error);
+    if (!r && !**path)
+        r = error_set(error, ERROR_USAGE, "--database needs the path of a file");
+    return r;
+}
+
 int command_open(const struct command *command, struct database *database, enum database_role role,
                  struct error *error) {
-    const char *environment = getenv("OUTHOOK_DATABASE");
-    char *path = NULL;
-    int r = 0;
-    if (command->database)
-        path = memory_copy_string(command->database);
-    else if (environment && *environment)
-        path = memory_copy_string(environment);
-    else
-        r = command_configured(command, &path, error);
-    if (!r && !*path)
-        r = error_set(error, ERROR_USAGE, "--database needs the path of a file");
+    char *path;
+    int r = command_path(command, &path, error);
     if (!r)
         r = database_open(database, path, role, 0, error);
     free(path);

@@ -2,6 +2,7 @@
 
 #include "outhook/base/memory.h"
 #include "outhook/store/permission.h"
+#include "outhook/store/safety_copy.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -10,11 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
     DATABASE_FILE_MODE = 0660, /* the group may enqueue; SQLite itself never makes a file so */
     DATABASE_PEOPLE_WAIT_MS = 10000,
+    DATABASE_LOCK_RETRY_MS = 5,
+    DATABASE_ASK_EVERY = 100000, /* instructions of SQLite's machine: about a millisecond */
 };
 
 /* SQLite tells a quota, and a shared memory file that can't grow, as input/output errors. A failed
@@ -38,6 +42,8 @@ int database_error(struct database *database, int code, const char *doing, struc
         return error_set(error, ERROR_FULL, "can't %s: no space left for %s", doing, path);
     case SQLITE_NOTADB:
         return error_set(error, ERROR_DAMAGED, "%s is not an SQLite database", path);
+    case SQLITE_INTERRUPT:
+        return error_set(error, ERROR_STOPPED, "stopped before it could %s", doing);
     case SQLITE_CORRUPT:
         return error_set(error, ERROR_DAMAGED,
                          "can't %s: %s is damaged (%s); stop outhookd, keep a copy, and restore a "
@@ -178,14 +184,56 @@ static int database_open_handle(struct database *database, struct error *error) 
     return database_error(database, code, "open the database", error);
 }
 
+/* ---- giving up while it is being opened ------------------------------------------------------ */
+
+static int database_interrupted(void *context) {
+    const struct database *database = context;
+    return !database->opening->go_on(database->opening->context);
+}
+
+/* Instead of the busy timeout, which would not hear of a stop. */
+static int database_wait(void *context, int times) {
+    if (database_interrupted(context) || times >= DATABASE_PEOPLE_WAIT_MS / DATABASE_LOCK_RETRY_MS)
+        return 0;
+    nanosleep(&(struct timespec){.tv_nsec = DATABASE_LOCK_RETRY_MS * 1000000}, NULL);
+    return 1;
+}
+
+static void database_listen(struct database *database) {
+    sqlite3_busy_timeout(database->handle, DATABASE_PEOPLE_WAIT_MS);
+    if (!database->opening->go_on)
+        return;
+    sqlite3_busy_handler(database->handle, database_wait, database);
+    sqlite3_progress_handler(database->handle, DATABASE_ASK_EVERY, database_interrupted, database);
+}
+
+/* From now on nobody is asked any more. */
+static void database_stop_listening(struct database *database) {
+    bool daemon = database->role == DATABASE_DAEMON; /* which waits in its own way */
+    sqlite3_busy_timeout(database->handle, daemon ? 0 : DATABASE_PEOPLE_WAIT_MS);
+    sqlite3_progress_handler(database->handle, 0, NULL, NULL);
+    database->opening = NULL;
+}
+
+/* A lock that was waited for until somebody asked for the stop is no lock that failed. */
+static int database_judge_stop(struct database *database, int r, struct error *error) {
+    if (r != ERROR_BUSY || !database->opening->go_on || !database_interrupted(database))
+        return r;
+    return error_set(error, ERROR_STOPPED, "stopped while another process holds a lock on %s",
+                     database->path);
+}
+
+/* ---- setting it up --------------------------------------------------------------------------- */
+
 /* What holds for every connection of ours: only the daemon's store checkpoints (SQLite
  * before 3.51.3 can lose commits when two do), and the schema is not trusted to call anything
  * dangerous. Where triggers run it has to be, for SQLite 3.40 counts JSON functions as dangerous,
  * which the triggers judge headers with; there, too, nothing but SQLite's built-in functions can be
  * called. */
-static int database_configure(struct database *database, int64_t cache_bytes, struct error *error) {
+static int database_configure(struct database *database, struct error *error) {
+    int64_t cache_bytes = database->opening->cache_bytes;
     sqlite3 *handle = database->handle;
-    sqlite3_busy_timeout(handle, DATABASE_PEOPLE_WAIT_MS);
+    database_listen(database);
     sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, role_runs_triggers(database->role),
                       NULL);
     sqlite3_db_config(handle, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
@@ -205,10 +253,16 @@ static int database_configure(struct database *database, int64_t cache_bytes, st
 
 /* WAL is a property of the file; auto_vacuum can be chosen only before the first table exists. */
 static int database_prepare_file(struct database *database, struct error *error) {
+    const struct database_options *options = database->opening;
+    struct migration_result found = {0};
     int64_t objects = 0;
     int r = database_integer(database, "SELECT count(*) FROM sqlite_schema", &objects, error);
     if (!r && !objects)
         r = database_run(database, "PRAGMA auto_vacuum = INCREMENTAL", error);
+    if (!r)
+        r = migration_look(database, &found, error);
+    if (!r && found.before && found.before < found.after && !options->no_copy)
+        r = safety_copy_make(database, found.before, options->go_on, options->context, error);
     if (!r)
         r = migration_apply(database, &database->migrated, error);
     if (!r)
@@ -221,14 +275,20 @@ static int database_prepare_file(struct database *database, struct error *error)
  * off. */
 static int database_become_daemon(struct database *database, struct error *error) {
     sqlite3_db_config(database->handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
-    sqlite3_busy_timeout(database->handle, 0);
     return database_run(database, "PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF;",
                         error);
 }
 
 int database_open(struct database *database, const char *path, enum database_role role,
                   int64_t cache_bytes, struct error *error) {
-    *database = (struct database){.path = memory_copy_string(path), .role = role};
+    const struct database_options options = {.cache_bytes = cache_bytes};
+    return database_open_with(database, path, role, &options, error);
+}
+
+int database_open_with(struct database *database, const char *path, enum database_role role,
+                       const struct database_options *options, struct error *error) {
+    *database =
+        (struct database){.path = memory_copy_string(path), .role = role, .opening = options};
 
     int r = 0;
     if (role_creates(role))
@@ -238,14 +298,18 @@ int database_open(struct database *database, const char *path, enum database_rol
     if (!r)
         r = database_open_handle(database, error);
     if (!r)
-        r = database_configure(database, cache_bytes, error);
+        r = database_configure(database, error);
     if (!r)
         r = role_creates(role) ? database_prepare_file(database, error)
                                : migration_check(database, error);
     if (!r && role == DATABASE_DAEMON)
         r = database_become_daemon(database, error);
     if (r)
+        r = database_judge_stop(database, r, error);
+    if (r)
         database_close(database);
+    else
+        database_stop_listening(database);
     return r;
 }
 

@@ -70,16 +70,25 @@ static int migration_apply_one(struct database *database, const struct migration
     return r;
 }
 
-int migration_apply(struct database *database, struct migration_result *result,
-                    struct error *error) {
+int migration_look(struct database *database, struct migration_result *result,
+                   struct error *error) {
     int64_t version = 0;
     int r = migration_recognise(database, &version, error);
+    if (!r)
+        *result = (struct migration_result){(int)version, migrations_count};
+    return r;
+}
+
+int migration_apply(struct database *database, struct migration_result *result,
+                    struct error *error) {
+    struct migration_result found;
+    int r = migration_look(database, &found, error);
     if (r)
         return r;
 
     if (result)
-        *result = (struct migration_result){(int)version, migrations_count};
-    for (int i = (int)version; !r && i < migrations_count; i++)
+        *result = found;
+    for (int i = found.before; !r && i < migrations_count; i++)
         r = migration_apply_one(database, &migrations[i], error);
     return r;
 }

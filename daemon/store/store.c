@@ -8,6 +8,7 @@
 #include "outhook/delivery/gate.h"
 #include "outhook/delivery/seal.h"
 #include "outhook/runtime/log.h"
+#include "outhook/store/announcement.h"
 #include "outhook/store/checkpoint.h"
 #include "outhook/store/database.h"
 #include "outhook/store/locked.h"
@@ -17,9 +18,7 @@
 #include "outhook/store/sealer.h"
 #include "outhook/store/watch.h"
 
-#include <inttypes.h>
 #include <poll.h>
-#include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -449,10 +448,19 @@ static int store_clear_gates(struct store *store, struct error *error) {
 
 /* ---- the thread ------------------------------------------------------------------------------ */
 
+/* Whether opening, which may take long when the database is migrated, is still wanted. */
+static bool store_goes_on(void *context) {
+    struct store *store = context;
+    atomic_fetch_add(&store->heartbeat, 1);
+    return !atomic_load(&store->give_up);
+}
+
 static int store_open(struct store *store, struct error *error) {
     const struct store_settings *settings = &store->settings;
-    int r = database_open(&store->database, settings->path, DATABASE_DAEMON, settings->cache_bytes,
-                          error);
+    const struct database_options options = {
+        .cache_bytes = settings->cache_bytes, .go_on = store_goes_on, .context = store};
+    int r =
+        database_open_with(&store->database, settings->path, DATABASE_DAEMON, &options, error);
     if (!r)
         r = checkpoint_open(&store->checkpoint, &store->database, error);
     if (!r)
@@ -475,15 +483,6 @@ static int store_open(struct store *store, struct error *error) {
     return r;
 }
 
-static void store_announce(const struct store *store) {
-    bool fixed = sqlite3_libversion_number() >= 3051003 || sqlite3_libversion_number() == 3050007 ||
-                 sqlite3_libversion_number() == 3044006;
-    log_line(LEVEL_INFO, "serving %s with SQLite %s, %s", store->settings.path,
-             sqlite3_libversion(),
-             fixed ? "which has the fix of the WAL-reset bug"
-                   : "whose WAL-reset bug is kept out by checkpointing under the write lock");
-}
-
 static void store_close(struct store *store) {
     struct error ignored = {0};
     if (store->writer.database && store_clear_gates(store, &ignored))
@@ -501,7 +500,7 @@ static void store_close(struct store *store) {
 static int store_serve_all(struct store *store, struct error *error) {
     int r = store_open(store, error);
     if (!r)
-        store_announce(store);
+        announcement_log(&store->database);
     /* All that was asked for before the stop is carried out. */
     while (!r && !(atomic_load(&store->stopping) && channel_drained(store->requests))) {
         r = store_turn(store, error);
@@ -526,7 +525,7 @@ static void store_run(struct task *task, void *context) {
     store->task = task;
     int r = store_serve_all(store, &store->error);
     /* A stop that may not wait is no failure, whatever it would have had to wait for. */
-    bool gave_up = atomic_load(&store->give_up) && (r == ERROR_BUSY || r == ERROR_FULL);
+    bool gave_up = atomic_load(&store->give_up) && (r == ERROR_BUSY || r == ERROR_FULL || r == ERROR_STOPPED);
     if (store->n_unwritten && (!r || gave_up))
         log_line(LEVEL_WARNING,
                  "%s; stopped without writing %d outcomes: those deliveries will be "

@@ -151,7 +151,8 @@ def test_migrate_from_an_older_version(tmp_path):
     connection.close()
     assert "outhook migrate" in refused(1, "list", "--database", path)
     assert succeed("migrate", "--database", path) == \
-        f"migrated {path} from schema version 1 to {len(migrations)}\n"
+        f"migrated {path} from schema version 1 to {len(migrations)}\n" \
+        f"a copy of before is {path}.schema-1.backup\n"
 
 
 def test_a_newer_database_is_refused(database):

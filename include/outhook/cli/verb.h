@@ -54,8 +54,11 @@ extern const struct option_row verb_options[];
  * which one may have been meant. */
 const struct verb *verb_find(const struct verb *of, const char *name, struct error *error);
 
-/* Opens the database that the command line, the environment variable OUTHOOK_DATABASE, or the
- * configuration names: the first of these that does. */
+/* The database that the command line, the environment variable OUTHOOK_DATABASE, or the
+ * configuration names: the first of these that does. *path is freed with free(). */
+int command_path(const struct command *command, char **path, struct error *error) must_check;
+
+/* Opens that database. */
 int command_open(const struct command *command, struct database *database, enum database_role role,
                  struct error *error) must_check;
 

@@ -26,12 +26,23 @@ enum database_role {
     DATABASE_READER,   /* reads an existing, current database; waits 10 s */
 };
 
+/* What opening may take into account. */
+struct database_options {
+    int64_t cache_bytes; /* bounds the page cache; 0 leaves SQLite's default */
+    bool no_copy;        /* migrate without the copy of before (safety_copy.h) */
+    /* Asked often while opening waits for a lock, copies or migrates; false gives up, with
+     * ERROR_STOPPED. May be NULL. */
+    bool (*go_on)(void *context);
+    void *context;
+};
+
 struct database {
     struct sqlite3 *handle; /* NULL while closed */
     char *path;             /* as given, for people */
     const char *file; /* the file itself, links resolved; its -wal lies beside it. SQLite's. */
     enum database_role role;
     struct migration_result migrated; /* what opening it found and did, when the role migrates */
+    const struct database_options *opening; /* while it is being opened */
 };
 
 /* Opens `path`, creating the file (group-writable, whatever the umask) and applying migrations when
@@ -40,6 +51,10 @@ struct database {
  * Returns 0, or an error kind. */
 int database_open(struct database *database, const char *path, enum database_role role,
                   int64_t cache_bytes, struct error *error) must_check;
+
+/* The same with options, which need not outlive the call. */
+int database_open_with(struct database *database, const char *path, enum database_role role,
+                       const struct database_options *options, struct error *error) must_check;
 
 /* Closes; harmless when closed. Every statement must have been finalized. */
 void database_close(struct database *database);

@@ -25,6 +25,10 @@ struct migration_result {
     int before, after; /* user_version */
 };
 
+/* Finds out what migration_apply() would do, and refuses what it refuses. */
+int migration_look(struct database *database, struct migration_result *result,
+                   struct error *error) must_check;
+
 /* Brings the database up to date. Refuses a newer database, another program's, and a file that is
  * no database. `result` may be NULL. */
 int migration_apply(struct database *database, struct migration_result *result,
