@@ -11,7 +11,9 @@
 #include "outhook/http/pool.h"
 #include "outhook/runtime/log.h"
 #include "outhook/service/attempt_log.h"
+#include "outhook/service/notify.h"
 #include "outhook/store/store.h"
+#include "outhook/store/vitals.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -41,6 +43,7 @@ struct dispatcher {
     struct pool *pool;
     struct http_policy *policy;
     struct attempt_log attempts;
+    struct vitals vitals;
     uv_async_t wake;
     uv_timer_t timer;
     int64_t clock_offset_ms; /* wall minus monotonic, when last looked at */
@@ -428,6 +431,7 @@ static struct store *dispatcher_store(struct dispatcher *dispatcher, const struc
         .max_payload_bytes = config->max_payload_bytes,
         .retain = dispatcher_retention(config),
         .max_requests = (int)(config->max_in_flight + config->max_loaded) + REQUESTS_SPARE,
+        .vitals = notify_is_heard() ? &dispatcher->vitals : NULL,
         .keys = keys,
     };
     return store_new(&settings, dispatcher_wake, dispatcher);
@@ -526,12 +530,14 @@ bool dispatcher_alive(struct dispatcher *dispatcher) {
     return pool_alive(dispatcher->pool) && alive;
 }
 
-struct dispatcher_counts dispatcher_counts(const struct dispatcher *dispatcher) {
+struct dispatcher_counts dispatcher_counts(struct dispatcher *dispatcher) {
     return (struct dispatcher_counts){
         .delivered = dispatcher->delivered,
         .not_delivered = dispatcher->not_delivered,
         .in_flight = dispatcher->scheduler.n_flying,
         .unwritten = dispatcher->scheduler.n_unwritten,
+        .pending = atomic_load(&dispatcher->vitals.pending),
+        .oldest_at = atomic_load(&dispatcher->vitals.oldest_at),
     };
 }
 

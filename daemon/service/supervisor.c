@@ -35,6 +35,7 @@ struct supervisor {
     struct store_lock lock;
     struct pulse pulse;
     uint64_t delivered_before; /* when the status was last told */
+    int64_t drain_until_ms;    /* mono */
     bool opened, secrets_are_plain;
     struct error *error;
     int result;
@@ -72,6 +73,7 @@ static void supervisor_stop(struct supervisor *supervisor) {
     if (supervisor->stage == STAGE_STOPPED)
         return;
     supervisor->stage = STAGE_STOPPED;
+    notify_patience();
     supervisor_stop_workers(supervisor);
     dispatcher_collect(supervisor->dispatcher);
     /* This thread waits for the store now and serves no signal, so the store may not wait for long.
@@ -105,7 +107,8 @@ static void supervisor_drain(struct supervisor *supervisor) {
     struct dispatcher_counts counts = dispatcher_counts(supervisor->dispatcher);
     char wait[DURATION_TEXT_BYTES];
     supervisor->stage = STAGE_DRAINING;
-    notify_stopping(supervisor->config->drain_timeout);
+    supervisor->drain_until_ms = clock_now().mono_ms + supervisor->config->drain_timeout;
+    notify_stopping();
     log_line(LEVEL_INFO, "stopping: %d calls under way have up to %s to end", counts.in_flight,
              duration_format(supervisor->config->drain_timeout, wait));
     uv_timer_start(&supervisor->drain_timer, supervisor_on_drain_timeout,
@@ -172,24 +175,28 @@ static void supervisor_on_reload_signal(uv_signal_t *signal, int number) {
 
 /* ---- watching -------------------------------------------------------------------------------- */
 
+/* A start and a stop may take as long as they need while they get on; then systemd waits for them,
+ * and its watchdog does not watch. */
 static void supervisor_on_status(uv_timer_t *timer) {
     struct supervisor *supervisor = timer->data;
     struct dispatcher_counts counts = dispatcher_counts(supervisor->dispatcher);
-    char text[160];
-    snprintf(text, sizeof text,
-             "%s: %" PRIu64 " deliveries/s, %d in flight, %" PRIu64 " delivered, %" PRIu64
-             " calls failed since the start",
-             supervisor->stage == STAGE_DRAINING ? "Draining" : "Delivering",
-             counts.delivered - supervisor->delivered_before, counts.in_flight, counts.delivered,
-             counts.not_delivered);
+    struct now now = clock_now();
+    if (supervisor->stage == STAGE_RUNNING)
+        notify_status_running(&counts, counts.delivered - supervisor->delivered_before,
+                              now.wall_ms);
+    else if (supervisor->stage == STAGE_DRAINING)
+        notify_status_draining(&counts, supervisor->drain_until_ms - now.mono_ms);
+    else
+        notify_status_starting();
+    if (supervisor->stage != STAGE_RUNNING && dispatcher_alive(supervisor->dispatcher))
+        notify_patience();
     supervisor->delivered_before = counts.delivered;
-    notify_status(text);
     pulse_tell(&supervisor->pulse, counts.in_flight);
 }
 
 static void supervisor_on_watchdog(uv_timer_t *timer) {
     struct supervisor *supervisor = timer->data;
-    if (dispatcher_alive(supervisor->dispatcher))
+    if (supervisor->stage == STAGE_RUNNING && dispatcher_alive(supervisor->dispatcher))
         notify_alive();
 }
 
@@ -250,8 +257,7 @@ static void supervisor_start_handles(struct supervisor *supervisor) {
     uv_signal_start(&supervisor->terminate, supervisor_on_stop_signal, SIGTERM);
     uv_signal_start(&supervisor->interrupt, supervisor_on_stop_signal, SIGINT);
     uv_signal_start(&supervisor->hang_up, supervisor_on_reload_signal, SIGHUP);
-    uv_timer_start(&supervisor->status_timer, supervisor_on_status, STATUS_EVERY_MS,
-                   STATUS_EVERY_MS);
+    uv_timer_start(&supervisor->status_timer, supervisor_on_status, 0, STATUS_EVERY_MS);
     if (watchdog_ms)
         uv_timer_start(&supervisor->watchdog_timer, supervisor_on_watchdog, watchdog_ms,
                        watchdog_ms);

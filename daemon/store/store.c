@@ -16,6 +16,7 @@
 #include "outhook/store/presence.h"
 #include "outhook/store/retention.h"
 #include "outhook/store/sealer.h"
+#include "outhook/store/vitals.h"
 #include "outhook/store/watch.h"
 
 #include <poll.h>
@@ -436,6 +437,8 @@ static int store_turn(struct store *store, struct error *error) {
     if (!r)
         r = presence_check(&store->presence, &store->database, store->checkpoint.wal_path,
                            now.mono_ms, error);
+    if (!r)
+        r = vitals_look(store->settings.vitals, &store->database, now.mono_ms, error);
     atomic_fetch_add(&store->heartbeat, 1);
     return r;
 }
@@ -459,8 +462,7 @@ static int store_open(struct store *store, struct error *error) {
     const struct store_settings *settings = &store->settings;
     const struct database_options options = {
         .cache_bytes = settings->cache_bytes, .go_on = store_goes_on, .context = store};
-    int r =
-        database_open_with(&store->database, settings->path, DATABASE_DAEMON, &options, error);
+    int r = database_open_with(&store->database, settings->path, DATABASE_DAEMON, &options, error);
     if (!r)
         r = checkpoint_open(&store->checkpoint, &store->database, error);
     if (!r)
@@ -525,7 +527,8 @@ static void store_run(struct task *task, void *context) {
     store->task = task;
     int r = store_serve_all(store, &store->error);
     /* A stop that may not wait is no failure, whatever it would have had to wait for. */
-    bool gave_up = atomic_load(&store->give_up) && (r == ERROR_BUSY || r == ERROR_FULL || r == ERROR_STOPPED);
+    bool gave_up =
+        atomic_load(&store->give_up) && (r == ERROR_BUSY || r == ERROR_FULL || r == ERROR_STOPPED);
     if (store->n_unwritten && (!r || gave_up))
         log_line(LEVEL_WARNING,
                  "%s; stopped without writing %d outcomes: those deliveries will be "

@@ -30,10 +30,12 @@ struct dispatcher_events {
     void *context;
 };
 
-/* What is counted since the start. */
+/* What is counted since the start, and what there is now. */
 struct dispatcher_counts {
     uint64_t delivered, not_delivered;
     int in_flight, unwritten;
+    int64_t pending;   /* in the database, a second ago */
+    int64_t oldest_at; /* wall ms at which the oldest of them was inserted; 0: there is none */
 };
 
 /* What calls may do, from the configuration; refuses settings that only the parts below understand
@@ -66,10 +68,10 @@ void dispatcher_hurry(struct dispatcher *dispatcher);
 /* Takes back what stopped workers gave up. After the workers' end and before the store's. */
 void dispatcher_collect(struct dispatcher *dispatcher);
 
-/* Whether store and workers have moved since the last call. */
+/* Whether the store and every worker have moved since the last call; asks them to. */
 bool dispatcher_alive(struct dispatcher *dispatcher);
 
-struct dispatcher_counts dispatcher_counts(const struct dispatcher *dispatcher);
+struct dispatcher_counts dispatcher_counts(struct dispatcher *dispatcher);
 
 /* Closes its handles on the loop. */
 void dispatcher_close(struct dispatcher *dispatcher);

@@ -25,6 +25,7 @@
 
 struct seal_keys;
 struct store;
+struct vitals;
 
 struct store_settings {
     const char *path; /* must outlive the store */
@@ -32,6 +33,7 @@ struct store_settings {
     int64_t max_pending, max_payload_bytes;
     struct retention_settings retain;
     int max_requests;             /* the most requests that are ever unanswered */
+    struct vitals *vitals;        /* kept up to date; NULL: nobody wants them */
     const struct seal_keys *keys; /* that seal and open secrets; copied. NULL: none */
 };
 
