@@ -85,7 +85,7 @@ class Campaign:
         for process in self.replays:
             process.wait()
         daemon = Daemon(self.db, SETTINGS, allow=LOOPBACK).wait_ready()
-        wait_drained(self.db, 120 + len(committed) / 50)
+        wait_drained(self.audit, self.db, 60 + len(committed) / 50)
         daemon.stop()
         audit_file(self.audit, self.db)
         strangers = audit_committed(self.audit, self.db, committed, rolled_back)

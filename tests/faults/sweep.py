@@ -82,9 +82,14 @@ class Sweep:
 
     def again(self):
         """In peace, to the end."""
-        daemon = self.daemon().wait_ready()
-        wait_until(self.seems_done, 30, f"{self.name} is done")
-        daemon.stop()
+        daemon = self.daemon()
+        try:
+            daemon.wait_ready()
+            wait_until(self.seems_done, 30, f"{self.name} is done")
+            daemon.stop()
+        except AssertionError as error:
+            daemon.process.kill()
+            self.audit.expect(False, f"{self.name}: {error}")
 
     def check(self):
         audit_file(self.audit, self.db)
@@ -98,11 +103,12 @@ class Sweep:
             alive = self.act(disk)
             before = len(self.audit.faults)
             self.again()
-            self.check()
+            if len(self.audit.faults) == before:
+                self.check()
             if len(self.audit.faults) > before:
                 print(f"{self.name}: that was after a kill before change {k}", file=sys.stderr)
             tried += 1
-            if alive:
+            if alive or len(self.audit.faults) > 20:
                 return tried, disk.changes
             k += every
 

@@ -4,12 +4,13 @@ import collections
 import multiprocessing
 import random
 import sqlite3
+import subprocess
 import sys
 import time
 
 import disk  # noqa: F401  (lets the modules of tests/e2e be imported)
 from daemon import BUILD  # noqa: F401
-from database import query, run, value
+from database import ENVIRONMENT, query, value
 from ledger import Ledger
 from receivers import refusing_url
 from waiting import wait_until
@@ -29,13 +30,15 @@ ENDPOINTS = {"good": ("/good/1", 8), "other": ("/good/2", 8), "slow": ("/slow/1"
 FAN_OUT = ("good", "other", "flaky", "fail")
 
 
-def furnish(db, ledger):
+def furnish(db, ledger, environment=ENVIRONMENT):
     """The endpoints, and who subscribes to what."""
+    sql = ""
     for name, (path, _) in ENDPOINTS.items():
         url = ledger.url(path) if path else refusing_url()
-        run(db, f"INSERT INTO endpoints (name, url) VALUES ('{name}', '{url}')")
+        sql += f"INSERT INTO endpoints (name, url) VALUES ('{name}', '{url}');"
     for name in FAN_OUT:
-        run(db, f"INSERT INTO subscriptions SELECT id, 'many.*' FROM endpoints WHERE name = '{name}'")
+        sql += f"INSERT INTO subscriptions SELECT id, 'many.*' FROM endpoints WHERE name = '{name}';"
+    subprocess.run(["sqlite3", "-bail", "-cmd", ".timeout 20000", db, sql], env=environment, check=True)
 
 
 # ---- producers ----------------------------------------------------------------------------------
@@ -107,13 +110,14 @@ class Producer:
 class Audit:
     """Collects what is wrong, as sentences."""
 
-    def __init__(self):
-        self.faults = []
+    def __init__(self, quiet=False):
+        self.faults, self.quiet = [], quiet
 
     def expect(self, holds, sentence):
         if not holds and len(self.faults) < 50:
             self.faults.append(sentence)
-            print(f"WRONG: {sentence}", file=sys.stderr, flush=True)
+            if not self.quiet:
+                print(f"WRONG: {sentence}", file=sys.stderr, flush=True)
 
 
 def audit_file(audit, db):
@@ -179,11 +183,11 @@ def audit_books(audit, db, lines):
     return unrecorded, invented
 
 
-def wait_drained(db, seconds):
+def wait_drained(audit, db, seconds):
     """Waits until nothing is pending."""
-    wait_until(lambda: not query(db, "SELECT 1 FROM deliveries WHERE status = 'pending' LIMIT 1"), seconds,
-               "nothing is pending")
-
-
-__all__ = ["Audit", "Ledger", "Producer", "SETTINGS", "SLOTS", "audit_books", "audit_committed", "audit_file",
-           "furnish", "wait_drained"]
+    try:
+        wait_until(lambda: not query(db, "SELECT 1 FROM deliveries WHERE status = 'pending' LIMIT 1"), seconds)
+    except AssertionError:
+        left = query(db, """SELECT coalesce(e.name, e.url) AS endpoint, count(*) AS n FROM deliveries AS d
+                            JOIN endpoints AS e ON e.id = endpoint_id WHERE status = 'pending' GROUP BY 1""")
+        audit.expect(False, f"after {seconds:.0f} s these are pending still: {left}")
