@@ -162,17 +162,23 @@ int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms, struct er
     int code = checkpoint_truncate(checkpoint);
     switch (code & 0xff) {
     case SQLITE_OK:
+        patience_note(&checkpoint->patience, 0, NULL, NULL);
         checkpoint->big = checkpoint->forced = false;
         return 0;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-    case SQLITE_FULL:
         checkpoint->not_before_ms = now_mono_ms + RETRY_MS;
         checkpoint_report(checkpoint, frames, now_mono_ms);
         return 0;
     default:
-        return database_error(checkpoint->database, code, "checkpoint the database", error);
+        break;
     }
+    int r = database_error(checkpoint->database, code, "empty the write-ahead log", error);
+    if (r != ERROR_FULL)
+        return r;
+    checkpoint->not_before_ms = now_mono_ms + RETRY_MS;
+    patience_note(&checkpoint->patience, r, "the log grows", error);
+    return 0;
 }
 
 void checkpoint_force(struct checkpoint *checkpoint) {

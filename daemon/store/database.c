@@ -1,6 +1,7 @@
 #include "outhook/store/database.h"
 
 #include "outhook/base/memory.h"
+#include "outhook/store/disk.h"
 #include "outhook/store/permission.h"
 #include "outhook/store/safety_copy.h"
 
@@ -21,25 +22,19 @@ enum {
     DATABASE_ASK_EVERY = 100000, /* instructions of SQLite's machine: about a millisecond */
 };
 
-/* SQLite tells a quota, and a shared memory file that can't grow, as input/output errors. A failed
- * sync is none of these: after it nobody knows what is on disk. */
-static bool database_out_of_space(struct database *database, int code) {
-    int reason = database->handle ? sqlite3_system_errno(database->handle) : 0;
-    return (code == SQLITE_IOERR_WRITE || code == SQLITE_IOERR_SHMSIZE) &&
-           (reason == ENOSPC || reason == EDQUOT);
-}
-
 int database_error(struct database *database, int code, const char *doing, struct error *error) {
     const char *path = database->path;
-    if (database_out_of_space(database, code))
-        code = SQLITE_FULL;
+    int reason;
+    code = disk_judge(database->handle, path, code, &reason);
     switch (code & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return error_set(error, ERROR_BUSY, "can't %s: another process holds a lock on %s", doing,
                          path);
     case SQLITE_FULL:
-        return error_set(error, ERROR_FULL, "can't %s: no space left for %s", doing, path);
+        return error_set(error, ERROR_FULL,
+                         "can't %s: no space left for %s: make room on its file system", doing,
+                         path);
     case SQLITE_NOTADB:
         return error_set(error, ERROR_DAMAGED, "%s is not an SQLite database", path);
     case SQLITE_INTERRUPT:
@@ -57,8 +52,7 @@ int database_error(struct database *database, int code, const char *doing, struc
     case SQLITE_CONSTRAINT:
         return error_set(error, ERROR_USAGE, "%s", sqlite3_errmsg(database->handle));
     case SQLITE_IOERR:
-        return error_set(error, ERROR_FAILED, "can't %s: input/output error on %s (%s)", doing,
-                         path, strerror(sqlite3_system_errno(database->handle)));
+        return disk_refuse(path, doing, reason, error);
     default:
         return error_set(error, ERROR_FAILED, "can't %s: %s (%s)", doing,
                          database->handle ? sqlite3_errmsg(database->handle) : sqlite3_errstr(code),
@@ -122,6 +116,11 @@ static int database_create_file(const char *path, struct error *error) {
         return 0;
     if (fd < 0 && errno == EACCES)
         return permission_refuse(path, error);
+    if (fd < 0 && errno == ENOSPC)
+        return error_set(error, ERROR_FULL,
+                         "can't create %s: no space left: make room on its file system", path);
+    if (fd < 0 && (errno == EROFS || errno == EIO))
+        return disk_refuse(path, "create the database", errno, error);
     if (fd < 0)
         return error_set(error, ERROR_FAILED, "can't create %s: %s", path, strerror(errno));
     if (fchmod(fd, DATABASE_FILE_MODE) < 0) {
@@ -311,6 +310,11 @@ int database_open_with(struct database *database, const char *path, enum databas
     else
         database_stop_listening(database);
     return r;
+}
+
+void database_abandon(struct database *database) {
+    if (database->handle)
+        sqlite3_db_config(database->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 }
 
 void database_close(struct database *database) {

@@ -55,6 +55,8 @@ static int store_lock_refuse(int fd, const char *database_path, struct error *er
 
 static int store_lock_open(struct store_lock *lock, const char *path, struct error *error) {
     lock->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (lock->fd < 0 && errno == EROFS) /* it may be there; the store waits until it can write */
+        lock->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (lock->fd >= 0)
         return 0;
     return error_set(error, ERROR_FAILED,

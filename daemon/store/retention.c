@@ -239,6 +239,7 @@ int retention_run(struct retention *retention, struct now now, int64_t gone[UNUS
     if (retention->stage == RETENTION_RESTING)
         round_begin(retention, now);
     int r = run_stage(retention, now, gone, count, error);
+    patience_note(&retention->patience, r, "what is old is not deleted", error);
     if (r == ERROR_BUSY || r == ERROR_FULL) {
         retention->due_at_us = began_us + (r == ERROR_BUSY ? RETRY_US : PUT_OFF_US);
         return 0;

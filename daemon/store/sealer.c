@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLICE = 100, RETRY_MS = 100 };
+enum { SLICE = 100, RETRY_MS = 100, FULL_RETRY_MS = 1000 };
 
 /* A slice in memory: a statement that reads is not held open over writes to the same table. */
 struct slice {
@@ -162,8 +162,9 @@ int sealer_run(struct sealer *sealer, int64_t now_mono_ms, int *sealed, struct e
     int r = slice_read(sealer, &slice, error);
     if (!r && slice.count)
         r = slice_write(sealer, &slice, sealed, error);
+    patience_note(&sealer->patience, r, "secrets stay in the database as they are", error);
     if (r == ERROR_BUSY || r == ERROR_FULL) {
-        sealer->not_before_ms = now_mono_ms + RETRY_MS;
+        sealer->not_before_ms = now_mono_ms + (r == ERROR_BUSY ? RETRY_MS : FULL_RETRY_MS);
         *sealed = 0;
         r = 0;
     } else if (!r && slice.count == SLICE) {

@@ -89,8 +89,7 @@ struct store_reply *store_receive(struct store *store) {
 
 /* ---- waiting for others ---------------------------------------------------------------------- */
 
-/* After a failure that may pass: waits a little. False when it won't pass, or may not be waited
- * for. */
+/* After a failure that may pass: waits a little. False when it won't, or may not be waited for. */
 static bool store_may_retry(struct store *store, struct patience *patience, int r,
                             const struct error *error) {
     bool again = patience_wait(patience, r, atomic_load(&store->give_up), error);
@@ -121,8 +120,8 @@ static int store_tell_endpoint(struct store *store, int64_t id, struct error *er
     return 0;
 }
 
-/* Tells of a page of the endpoints that were there at the start. Work on the first ones begins
- * while the others are still being read. */
+/* Tells of a page of the endpoints there are. Work on the first ones begins while others are read.
+ */
 static int store_boot(struct store *store, struct error *error) {
     int64_t ids[QUEUE_PAGE];
     int count, r;
@@ -258,8 +257,7 @@ static int store_limits(struct store *store, int64_t max_pending, int64_t max_pa
     return r;
 }
 
-/* What is only for people to see waits for nobody: it is given back when it can't be written now.
- */
+/* What is only for people to see waits for nobody: it is given back when it can't be written. */
 static int store_gates(struct store *store, struct store_request *request, struct error *error) {
     int r = writer_gates(&store->writer, request->gates, request->gate_count, clock_now().wall_ms,
                          error);
@@ -443,12 +441,6 @@ static int store_turn(struct store *store, struct error *error) {
     return r;
 }
 
-/* What is there was told by a daemon that was killed. */
-static int store_clear_gates(struct store *store, struct error *error) {
-    int r = writer_clear_gates(&store->writer, error);
-    return r == ERROR_BUSY || r == ERROR_FULL ? 0 : r;
-}
-
 /* ---- the thread ------------------------------------------------------------------------------ */
 
 /* Whether opening, which may take long when the database is migrated, is still wanted. */
@@ -472,10 +464,9 @@ static int store_open(struct store *store, struct error *error) {
     if (!r)
         r = store_limits(store, settings->max_pending, settings->max_payload_bytes, error);
     if (!r)
-        r = store_clear_gates(store, error);
+        r = writer_clear_gates(&store->writer, error);
     if (!r)
         r = sealer_open(&store->sealer, &store->database, &store->keys, error);
-    seal_keys_wipe(&store->keys);
     if (!r)
         r = queue_open(&store->queue, &store->database, &store->sealer.keys, error);
     if (!r)
@@ -485,12 +476,18 @@ static int store_open(struct store *store, struct error *error) {
     return r;
 }
 
-static void store_close(struct store *store) {
+/* After a failure of the disk nobody knows what is on it: nothing more is written then, and nothing
+ * copied from the log, which the next start checks before it reads. */
+static void store_close(struct store *store, int r) {
     struct error ignored = {0};
-    if (store->writer.database && store_clear_gates(store, &ignored))
+    bool broken = r == ERROR_DISK || r == ERROR_DAMAGED;
+    if (!broken && store->writer.database && writer_clear_gates(&store->writer, &ignored))
         log_line(LEVEL_WARNING, "%s", ignored.text); /* the end comes all the same */
     watch_close(&store->watch);
-    checkpoint_finish(&store->checkpoint);
+    if (broken)
+        database_abandon(&store->database);
+    else
+        checkpoint_finish(&store->checkpoint);
     writer_close(&store->writer);
     sealer_close(&store->sealer);
     queue_close(&store->queue);
@@ -499,10 +496,28 @@ static void store_close(struct store *store) {
     checkpoint_close(&store->checkpoint);
 }
 
-static int store_serve_all(struct store *store, struct error *error) {
-    int r = store_open(store, error);
-    if (!r)
+/* Opens the database, however long its disk is full, read-only or away: a service that gave up
+ * would be started again every other second, to say the same. */
+static int store_start(struct store *store, struct error *error) {
+    struct patience patience = patience_begin();
+    int r;
+    patience.starting = true;
+    while ((r = store_open(store, error))) {
+        atomic_fetch_add(&store->heartbeat, 1);
+        store_close(store, r);
+        if (!store_may_retry(store, &patience, r, error))
+            break;
+    }
+    seal_keys_wipe(&store->keys);
+    if (!r) {
+        patience_end(&patience);
         announcement_log(&store->database);
+    }
+    return r;
+}
+
+static int store_serve_all(struct store *store, struct error *error) {
+    int r = store_start(store, error);
     /* All that was asked for before the stop is carried out. */
     while (!r && !(atomic_load(&store->stopping) && channel_drained(store->requests))) {
         r = store_turn(store, error);
@@ -527,25 +542,22 @@ static void store_run(struct task *task, void *context) {
     store->task = task;
     int r = store_serve_all(store, &store->error);
     /* A stop that may not wait is no failure, whatever it would have had to wait for. */
-    bool gave_up =
-        atomic_load(&store->give_up) && (r == ERROR_BUSY || r == ERROR_FULL || r == ERROR_STOPPED);
+    bool gave_up = atomic_load(&store->give_up) &&
+                   (patience_helps(r, !store->database.handle) || r == ERROR_STOPPED);
     if (store->n_unwritten && (!r || gave_up))
         log_line(LEVEL_WARNING,
-                 "%s; stopped without writing %d outcomes: those deliveries will be "
-                 "made again",
+                 "%s; stopped without writing %d outcomes: those deliveries are repeated",
                  store->error.text, store->n_unwritten);
     if (r && !gave_up)
         task_fail(task, &store->error);
     store_drop_requests(store);
     channel_close(store->replies);
-    store_close(store);
+    store_close(store, r);
 }
 
 static void store_wake(void *context) {
     struct store *store = context;
-    uint64_t one = 1;
-    ssize_t ignored = write(store->wake_fd, &one, sizeof one);
-    (void)ignored;
+    eventfd_write(store->wake_fd, 1);
 }
 
 static void store_stop(void *context) {

@@ -12,6 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from daemon import BUILD  # noqa: E402
 
 LIBRARY = BUILD / "faults" / "libdisk.so"
+NO_SPACE, NO_QUOTA, INPUT_OUTPUT, READ_ONLY = errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS
 
 # As in disk.c.
 DATABASE, WAL, JOURNAL, SHM, DIRECTORY = range(1, 6)
@@ -25,6 +26,7 @@ class Disk:
 
     def __init__(self, db, directory, record=False):
         self.db = pathlib.Path(db).resolve()
+        assert LIBRARY.exists(), f"{LIBRARY} is not built"
         self.environment = {"LD_PRELOAD": str(LIBRARY), "OUTHOOK_DISK_DATABASE": str(self.db)}
         path = pathlib.Path(directory) / "disk.control"
         path.write_bytes(bytes(48))
@@ -35,6 +37,11 @@ class Disk:
             self.record = pathlib.Path(directory) / "disk.record"
             self.record.write_bytes(b"")
             self.environment["OUTHOOK_DISK_RECORD"] = str(self.record)
+
+    @property
+    def prefix(self):
+        """For the command line of a process that is to use it."""
+        return ["env", *(f"{name}={value}" for name, value in self.environment.items())]
 
     def fail(self, open=0, read=0, write=0, sync=0, files=ALL_FILES):  # noqa: A002
         """From now on these calls end with these errno numbers; 0: they succeed."""
@@ -62,6 +69,3 @@ class Disk:
     def failed(self):
         """Calls that were made to fail."""
         return struct.unpack_from("q", self.memory, 40)[0]
-
-
-NO_SPACE, INPUT_OUTPUT, READ_ONLY = errno.ENOSPC, errno.EIO, errno.EROFS

@@ -47,8 +47,7 @@ class Recording:
         self.db, self.chance, self.ledger = directory / "outhook.db", chance, ledger
         self.disk = Disk(self.db, directory, record=True)
         self.promises, self.setup = [], f"PRAGMA synchronous = {synchronous};" if synchronous else ""
-        prefix = ["env", *(f"{name}={text}" for name, text in self.disk.environment.items())]
-        daemon = Daemon(self.db, SETTINGS, allow=LOOPBACK, prefix=prefix).wait_ready()
+        daemon = Daemon(self.db, SETTINGS, allow=LOOPBACK, prefix=self.disk.prefix).wait_ready()
         self.environment = {**ENVIRONMENT, **self.disk.environment}
         furnish(self.db, ledger, self.environment)
         while sum(map(len, self.promises)) < webhooks:

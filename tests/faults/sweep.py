@@ -52,7 +52,7 @@ class Sweep:
         return self.db
 
     def daemon(self, disk=None):
-        prefix = ["env", *(f"{name}={value}" for name, value in disk.environment.items())] if disk else []
+        prefix = disk.prefix if disk else []
         return Daemon(self.db, {**SETTINGS, **self.settings}, allow=LOOPBACK, prefix=prefix)
 
     def done(self):

@@ -125,7 +125,8 @@ static void errors_become_sentences(void **state) {
         {SQLITE_NOTADB, ERROR_DAMAGED, "is not an SQLite database"},
         {SQLITE_CORRUPT, ERROR_DAMAGED, "is damaged"},
         {SQLITE_READONLY, ERROR_FAILED, "no permission to write"},
-        {SQLITE_IOERR, ERROR_FAILED, "input/output error"},
+        {SQLITE_IOERR, ERROR_DISK, "input/output error"},
+        {SQLITE_IOERR_FSYNC, ERROR_DISK, "input/output error"},
         {SQLITE_CONSTRAINT, ERROR_USAGE, ""},
         {SQLITE_MISUSE, ERROR_FAILED, "can't try it"},
     };

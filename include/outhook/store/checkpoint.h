@@ -17,6 +17,7 @@
  */
 
 #include "outhook/base/error.h"
+#include "outhook/store/patience.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,6 +32,7 @@ struct checkpoint {
         reported_at_ms; /* mono; when a log that can't be emptied was last spoken of; 0: never */
     bool forced;        /* the log is to be emptied however short it is */
     bool big;           /* the log was seen beyond what a producer's own checkpoint starts at */
+    struct patience patience; /* with a full disk */
 };
 
 /* Guards an open connection. It must be the only one in the process that checkpoints. */

@@ -55,6 +55,9 @@ int database_open(struct database *database, const char *path, enum database_rol
 /* The same with options, which need not outlive the call. */
 int database_open_with(struct database *database, const char *path, enum database_role role,
                        const struct database_options *options, struct error *error) must_check;
+/* Nothing more is written when it is closed: the log stays as it is. Harmless when it isn't open.
+ */
+void database_abandon(struct database *database);
 
 /* Closes; harmless when closed. Every statement must have been finalized. */
 void database_close(struct database *database);
@@ -72,7 +75,8 @@ int database_prepare(struct database *database, struct sqlite3_stmt **statement,
 
 /* Turns a failed call's result code into a sentence and an error kind:
  * SQLITE_BUSY to ERROR_BUSY, SQLITE_FULL to ERROR_FULL, SQLITE_CORRUPT and SQLITE_NOTADB to
- * ERROR_DAMAGED, all else to ERROR_FAILED. `doing` says what was tried: "read the queue". */
+ * ERROR_DAMAGED, SQLITE_IOERR to ERROR_DISK (with what disk.h knows better), all else to
+ * ERROR_FAILED. `doing` says what was tried: "read the queue". */
 int database_error(struct database *database, int code, const char *doing, struct error *error);
 
 /* A text column's copy, freed with free(), or NULL. */

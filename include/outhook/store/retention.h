@@ -18,6 +18,7 @@
 
 #include "outhook/base/clock.h"
 #include "outhook/base/error.h"
+#include "outhook/store/patience.h"
 #include "outhook/store/space.h"
 #include "outhook/store/sweep.h"
 #include "outhook/store/unused.h"
@@ -62,6 +63,7 @@ struct retention {
     int64_t due_at_us;                          /* mono: of the next slice */
     int64_t seen_wall_ms, seen_mono_ms;         /* the clocks when last seen, to notice a leap */
     int64_t told_deliveries, endpoints_deleted; /* for the log */
+    struct patience patience;
 };
 
 /* Prepares the statements. The first round begins at once, and is a whole one. */

@@ -9,6 +9,7 @@
 
 #include "outhook/base/error.h"
 #include "outhook/delivery/seal.h"
+#include "outhook/store/patience.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,6 +26,7 @@ struct sealer {
     int64_t after;         /* the last one that was looked at in this round */
     int64_t not_before_ms; /* mono; after a lock or a full disk */
     int sealed;            /* in this round */
+    struct patience patience;
 };
 
 /* Prepares the statements. Everything is looked at first. Wipes nothing of `keys`, which it copies.
@@ -48,7 +50,7 @@ bool sealer_is_due(const struct sealer *sealer, int64_t now_mono_ms);
 int64_t sealer_due_at(const struct sealer *sealer);
 
 /* Seals the next few, in one transaction; *sealed becomes how many. A lock or a full disk is no
- * error: it is tried again a little later. */
+ * error: it is tried again a little later, and spoken of when that takes long. */
 int sealer_run(struct sealer *sealer, int64_t now_mono_ms, int *sealed,
                struct error *error) must_check;
 

@@ -62,7 +62,8 @@ int writer_limits(struct writer *writer, int64_t max_pending, int64_t max_payloa
 int writer_gates(struct writer *writer, const struct gate_change *changes, int count,
                  int64_t now_wall_ms, struct error *error) must_check;
 
-/* Empties what writer_gates() has written, if there is anything. Errors as writer_commit(). */
+/* Empties what writer_gates() has written, if there is anything, by a daemon that was killed, too.
+ * A lock or a full disk is no error: it is only for people to see, and stays as it is then. */
 int writer_clear_gates(struct writer *writer, struct error *error) must_check;
 
 #endif
