@@ -67,8 +67,7 @@ static int options_add_override(struct options *options, const char *text, struc
 
 static int options_set_database(struct options *options, const char *path, struct error *error) {
     free(options->database_override);
-    if (asprintf(&options->database_override, "database=%s", path) < 0)
-        abort();
+    options->database_override = memory_print("database=%s", path);
     return options_add_override(options, options->database_override, error);
 }
 
@@ -153,8 +152,8 @@ static int exit_code(int kind) {
     return kind == ERROR_DAMAGED ? EXIT_DAMAGED : error_exit_code(kind);
 }
 
-/* What libraries would take from the environment behind our back: a file to write TLS keys to, other
- * certificate authorities, names for hosts. Proxies are switched off where calls are made. */
+/* What libraries would take from the environment behind our back: a file to write TLS keys to,
+ * other certificate authorities, names for hosts. Proxies are switched off where calls are made. */
 static void forget_environment(void) {
     static const char *const names[] = {"SSLKEYLOGFILE", "SSL_CERT_FILE", "SSL_CERT_DIR",
                                         "HOSTALIASES"};

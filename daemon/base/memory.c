@@ -1,11 +1,12 @@
 #include "outhook/base/memory.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static void memory_exhausted(void) {
+void memory_exhausted(void) {
     static const char sentence[] =
         "outhook: out of memory; what was in flight will be sent again\n";
     ssize_t ignored = write(STDERR_FILENO, sentence, sizeof sentence - 1);
@@ -20,8 +21,15 @@ void *memory_new(size_t count, size_t size) {
     return memory;
 }
 
+void *memory_raw(size_t bytes) {
+    void *memory = malloc(bytes ? bytes : 1);
+    if (!memory)
+        memory_exhausted();
+    return memory;
+}
+
 void *memory_resize(void *old, size_t count, size_t size) {
-    void *memory = reallocarray(old, count, size);
+    void *memory = size ? reallocarray(old, count, size) : realloc(old, 1);
     if (!memory)
         memory_exhausted();
     return memory;
@@ -35,4 +43,19 @@ char *memory_copy_string(const char *text) {
     char *copy = memory_new(1, bytes);
     memcpy(copy, text, bytes);
     return copy;
+}
+
+char *memory_vprint(const char *format, va_list arguments) {
+    char *text;
+    if (vasprintf(&text, format, arguments) < 0)
+        memory_exhausted();
+    return text;
+}
+
+char *memory_print(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    char *text = memory_vprint(format, arguments);
+    va_end(arguments);
+    return text;
 }

@@ -54,8 +54,8 @@ static int set_word(const char *operand, char **word, struct error *error) {
     int r = 0;
     if (!dashes)
         r = error_set(error, ERROR_USAGE, "%.100s: it has to be yes or no", operand);
-    else if (asprintf(word, "%s%s%s", dashes, key, is_flag ? "" : equals) < 0)
-        abort();
+    else
+        *word = memory_print("%s%s%s", dashes, key, is_flag ? "" : equals);
     free(key);
     return r;
 }

@@ -61,9 +61,7 @@ static int setting_duration(struct endpoint_settings *settings, const struct set
         return error_set(error, ERROR_USAGE,
                          "--%s %.100s: it has to be a duration such as 250ms, 30s or 5m",
                          setting->option, text);
-    char *column;
-    if (asprintf(&column, "%" PRId64, ms) < 0)
-        abort();
+    char *column = memory_print("%" PRId64, ms);
     settings_keep(settings, (int)setting->setting, column);
     return 0;
 }

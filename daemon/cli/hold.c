@@ -7,6 +7,7 @@
  * for that.
  */
 
+#include "outhook/base/memory.h"
 #include "outhook/cli/change.h"
 #include "outhook/store/endpoint_admin.h"
 #include "outhook/store/endpoint_report.h"
@@ -65,9 +66,7 @@ static int hold_apply(struct database *database, const struct endpoint_record *r
         return error_set(error, ERROR_FAILED, "%.200s sends nothing as it is: %.200s",
                          endpoint_record_label(record),
                          record->disabled_reason ? record->disabled_reason : "it is disabled");
-    char *reason;
-    if (asprintf(&reason, HOLD_REASON "%s%s", why ? ": " : "", why ? why : "") < 0)
-        abort();
+    char *reason = memory_print(HOLD_REASON "%s%s", why ? ": " : "", why ? why : "");
     int r = endpoint_enable(database, record->id, false, reason, error);
     free(reason);
     return r;

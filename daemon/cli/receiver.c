@@ -330,8 +330,7 @@ static char *socket_url(int fd) {
                     NI_NUMERICHOST | NI_NUMERICSERV) != 0)
         abort(); /* it has just been bound */
     bool v6 = address.ss_family == AF_INET6;
-    if (asprintf(&url, "http://%s%s%s:%s/", v6 ? "[" : "", host, v6 ? "]" : "", port) < 0)
-        abort();
+    url = memory_print("http://%s%s%s:%s/", v6 ? "[" : "", host, v6 ? "]" : "", port);
     return url;
 }
 

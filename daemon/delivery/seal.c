@@ -23,7 +23,7 @@ static void key_set_name(struct seal_key *key) {
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned length = 0;
     if (EVP_Digest(key->bytes, sizeof key->bytes, digest, &length, EVP_sha256(), NULL) != 1)
-        abort();
+        memory_exhausted();
     snprintf(key->name, sizeof key->name, "%02x%02x%02x%02x", digest[0], digest[1], digest[2],
              digest[3]);
 }

@@ -1,5 +1,6 @@
 #include "outhook/delivery/signature.h"
 
+#include "outhook/base/memory.h"
 #include "outhook/delivery/base64.h"
 #include "outhook/delivery/header.h"
 
@@ -10,6 +11,7 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -75,6 +77,27 @@ static int crypto_failed(struct error *error, const char *what) {
     ERR_clear_error();
     return error_set(error, ERROR_FAILED, "libcrypto can't make %s: %s", what,
                      reason ? reason : "no reason given");
+}
+
+static void *crypto_malloc(size_t bytes, const char *file, int line) {
+    (void)file, (void)line;
+    return memory_raw(bytes);
+}
+
+static void *crypto_realloc(void *old, size_t bytes, const char *file, int line) {
+    (void)file, (void)line;
+    return memory_resize(old, 1, bytes);
+}
+
+static void crypto_free(void *memory, const char *file, int line) {
+    (void)file, (void)line;
+    free(memory);
+}
+
+int signature_prepare(struct error *error) {
+    CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free);
+    pthread_once(&hmac_once, hmac_prepare);
+    return hmac_template ? 0 : crypto_failed(error, "an HMAC-SHA256");
 }
 
 /* HMAC-SHA256 (RFC 2104) of `prefix` and the body. */
@@ -150,15 +173,17 @@ static int ed25519_private(EVP_PKEY **private, const struct standard_key *key,
                            struct error *error) {
     unsigned char public[ED25519_KEY_BYTES];
     size_t length = sizeof public;
-    *private =
-        key->length != 2 * ED25519_KEY_BYTES
-            ? NULL
-            : EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, key->bytes, ED25519_KEY_BYTES);
-    if (*private && EVP_PKEY_get_raw_public_key(*private, public, &length) == 1 &&
-        !memcmp(public, key->bytes + ED25519_KEY_BYTES, sizeof public))
+    bool long_enough = key->length == 2 * ED25519_KEY_BYTES;
+    *private = long_enough ? EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, key->bytes,
+                                                          ED25519_KEY_BYTES)
+                           : NULL;
+    bool read = *private && EVP_PKEY_get_raw_public_key(*private, public, &length) == 1;
+    if (read && !memcmp(public, key->bytes + ED25519_KEY_BYTES, sizeof public))
         return 0;
     EVP_PKEY_free(*private);
     *private = NULL;
+    if (long_enough && !read) /* any bytes are a seed */
+        return crypto_failed(error, "an ed25519 key");
     ERR_clear_error();
     return error_set(error, ERROR_USAGE,
                      "the secret is no ed25519 key: after whsk_ come 64 bytes in base64, the seed "

@@ -77,10 +77,19 @@ static struct resolver *pool_resolver(struct pool *pool) {
     return resolver_new(&settings);
 }
 
+static void *pool_realloc(void *old, size_t bytes) {
+    return memory_resize(old, 1, bytes);
+}
+
+static char *pool_strdup(const char *text) {
+    return memory_copy_string(text);
+}
+
 struct pool *pool_new(struct task_group *group, const struct pool_settings *settings) {
     size_t count = (size_t)settings->workers;
     struct pool *pool = memory_new(1, sizeof *pool + count * sizeof(struct pool_worker));
-    if (curl_global_init(CURL_GLOBAL_DEFAULT))
+    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, memory_raw, free, pool_realloc, pool_strdup,
+                             memory_new))
         abort();
     pool->settings = *settings;
     pool->resolver = pool_resolver(pool);
@@ -151,9 +160,8 @@ static bool pool_host_is_name(const struct http_call *call) {
 static void pool_end_unresolved(struct pool *pool, struct http_call *call, const char *why) {
     char *error;
     call->outcome.duration_ms = call->waited_ms;
-    if (asprintf(&error, "can't connect: the lookup of %.100s failed after %" PRId64 " ms: %s",
-                 pool_host(call), call->waited_ms, why) < 0)
-        abort();
+    error = memory_print("can't connect: the lookup of %.100s failed after %" PRId64 " ms: %s",
+                         pool_host(call), call->waited_ms, why);
     pool_end(pool, call, VERDICT_UNREACHABLE, error);
 }
 
@@ -198,8 +206,7 @@ static char *pool_refusal(const struct http_call *call) {
     }
     if (!refusal)
         return NULL;
-    if (asprintf(&error, "%s is refused: %s%s", host, refusal, remedy) < 0)
-        abort();
+    error = memory_print("%s is refused: %s%s", host, refusal, remedy);
     return error;
 }
 

@@ -33,8 +33,8 @@ static bool proxy_read(struct proxy *proxy, CURLU *url) {
     proxy->password = part(url, CURLUPART_PASSWORD, CURLU_URLDECODE);
     proxy->port = port ? (int)strtol(port, NULL, 10) : default_port(scheme);
     bool good = default_port(scheme) && proxy->host;
-    if (good && asprintf(&proxy->url, "%s://%s:%d", scheme, proxy->host, proxy->port) < 0)
-        abort();
+    if (good)
+        proxy->url = memory_print("%s://%s:%d", scheme, proxy->host, proxy->port);
     free(scheme);
     free(port);
     return good;
@@ -46,7 +46,7 @@ int proxy_parse(const char *text, struct proxy **proxy, struct error *error) {
         return 0;
     CURLU *url = curl_url();
     if (!url)
-        abort();
+        memory_exhausted();
     *proxy = new (struct proxy);
     bool good = !curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) &&
                 proxy_read(*proxy, url);

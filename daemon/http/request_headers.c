@@ -14,7 +14,7 @@
 static void headers_add(struct curl_slist **headers, const char *line) {
     struct curl_slist *longer = curl_slist_append(*headers, line);
     if (!longer)
-        abort();
+        memory_exhausted();
     *headers = longer;
 }
 
@@ -67,9 +67,7 @@ static bool lines_name(const char *lines, const char *line, size_t name_length) 
 /* libcurl takes "Name: value" as it stands, and "Name;" for an empty value. */
 static void headers_add_line(struct curl_slist **headers, const char *line, size_t length,
                              size_t name_length) {
-    char *text = strndup(line, length);
-    if (!text)
-        abort();
+    char *text = memory_print("%.*s", (int)length, line);
     if (length <= name_length + 2) {
         text[name_length] = ';';
         text[name_length + 1] = '\0';

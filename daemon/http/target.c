@@ -108,7 +108,7 @@ int target_parse(const char *text, struct target *target, struct error *error) {
     }
     *target = (struct target){.url = curl_url()};
     if (!target->url)
-        abort();
+        memory_exhausted();
     target->is_secure = !strncasecmp(text, "https:", strlen("https:"));
     CURLUcode code = target_read(target, text);
     if (!code)

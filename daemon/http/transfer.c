@@ -26,7 +26,7 @@ struct transfer *transfer_new(void) {
     transfer->socket = CURL_SOCKET_BAD;
     transfer->easy = curl_easy_init();
     if (!transfer->easy)
-        abort();
+        memory_exhausted();
     return transfer;
 }
 
@@ -154,13 +154,12 @@ static void transfer_set_addresses(struct transfer *transfer) {
     char *entry;
     if (!call->addresses)
         return;
-    if (asprintf(&entry, "+%s:%d:%s", proxy ? proxy->host : call->target.host,
-                 proxy ? proxy->port : call->target.port, call->addresses) < 0)
-        abort();
+    entry = memory_print("+%s:%d:%s", proxy ? proxy->host : call->target.host,
+                         proxy ? proxy->port : call->target.port, call->addresses);
     transfer->addresses = curl_slist_append(NULL, entry);
     free(entry);
     if (!transfer->addresses)
-        abort();
+        memory_exhausted();
     curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, transfer->addresses);
 }
 
@@ -280,9 +279,11 @@ static int transfer_set_up(struct transfer *transfer, struct error *error) {
 bool transfer_start(struct transfer *transfer, struct http_call *call) {
     struct error error = {0};
     transfer->call = call;
-    if (!transfer_set_up(transfer, &error))
+    int r = transfer_set_up(transfer, &error);
+    if (!r)
         return true;
-    call->outcome.verdict = VERDICT_INVALID;
+    /* What is wrong with the webhook stays so; what libcrypto can't do now, it may do later. */
+    call->outcome.verdict = r == ERROR_USAGE ? VERDICT_INVALID : VERDICT_UNREACHABLE;
     call->outcome.error = memory_copy_string(error.text);
     transfer_clear(transfer);
     return false;

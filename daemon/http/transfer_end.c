@@ -50,8 +50,7 @@ static void outcome_explain(struct outcome *outcome, const char *format, ...)
 static void outcome_explain(struct outcome *outcome, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    if (vasprintf(&outcome->error, format, arguments) < 0)
-        abort();
+    outcome->error = memory_vprint(format, arguments);
     va_end(arguments);
 }
 

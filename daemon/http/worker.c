@@ -4,6 +4,7 @@
 #include "outhook/base/memory.h"
 #include "outhook/http/call.h"
 #include "outhook/http/transfer.h"
+#include "outhook/runtime/resource.h"
 
 #include <curl/curl.h>
 #include <pthread.h>
@@ -210,7 +211,7 @@ static void worker_on_wake(uv_async_t *wake) {
 static void worker_open(struct worker *worker) {
     worker->multi = curl_multi_init();
     if (!worker->multi)
-        abort();
+        memory_exhausted();
     curl_multi_setopt(worker->multi, CURLMOPT_SOCKETFUNCTION, worker_want_socket);
     curl_multi_setopt(worker->multi, CURLMOPT_SOCKETDATA, worker);
     curl_multi_setopt(worker->multi, CURLMOPT_TIMERFUNCTION, worker_want_timer);
@@ -269,8 +270,9 @@ struct worker *worker_new(int number, int capacity, int connections, struct chan
     list_init(&worker->active);
     list_init(&worker->idle);
     pthread_mutex_init(&worker->wake_lock, NULL);
-    if (uv_loop_init(&worker->loop) || uv_async_init(&worker->loop, &worker->wake, worker_on_wake))
-        abort();
+    resource_check(uv_loop_init(&worker->loop), "a worker's loop");
+    resource_check(uv_async_init(&worker->loop, &worker->wake, worker_on_wake),
+                   "a worker's wake-up");
     worker->wake.data = worker;
     worker->awake = true;
     return worker;

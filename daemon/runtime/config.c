@@ -361,9 +361,7 @@ static int config_override(struct config *config, const char *text, struct error
     if (!equals)
         return error_set(error, ERROR_USAGE, "write --set name=value");
 
-    char *name = strndup(text, (size_t)(equals - text));
-    if (!name)
-        abort();
+    char *name = memory_print("%.*s", (int)(equals - text), text);
     const struct setting *setting = setting_find(name, error);
     free(name);
     return setting ? setting_set(setting, config, equals + 1, error) : ERROR_USAGE;

@@ -10,6 +10,7 @@
 #include "outhook/delivery/seal.h"
 #include "outhook/http/pool.h"
 #include "outhook/runtime/log.h"
+#include "outhook/runtime/resource.h"
 #include "outhook/service/attempt_log.h"
 #include "outhook/service/notify.h"
 #include "outhook/store/store.h"
@@ -462,7 +463,8 @@ struct dispatcher *dispatcher_new(uv_loop_t *loop, struct task_group *group,
     dispatcher->policy = policy;
     dispatcher->attempts.per_second = config->log_attempts_per_second;
     dispatcher->clock_offset_ms = now.wall_ms - now.mono_ms;
-    uv_async_init(loop, &dispatcher->wake, dispatcher_on_wake);
+    resource_check(uv_async_init(loop, &dispatcher->wake, dispatcher_on_wake),
+                   "the dispatcher's wake-up");
     uv_timer_init(loop, &dispatcher->timer);
     dispatcher->wake.data = dispatcher->timer.data = dispatcher;
     scheduler_init(&dispatcher->scheduler, &scheduler_ops, dispatcher, &scheduling,

@@ -3,7 +3,9 @@
 #include "outhook/base/clock.h"
 #include "outhook/base/duration.h"
 #include "outhook/base/memory.h"
+#include "outhook/delivery/signature.h"
 #include "outhook/runtime/log.h"
+#include "outhook/runtime/resource.h"
 #include "outhook/runtime/task_group.h"
 #include "outhook/service/dispatcher.h"
 #include "outhook/service/notify.h"
@@ -238,15 +240,15 @@ static void supervisor_wake(void *context) {
 
 static void supervisor_init_handles(struct supervisor *supervisor) {
     uv_loop_t *loop = &supervisor->loop;
-    if (uv_loop_init(loop))
-        abort();
-    uv_signal_init(loop, &supervisor->terminate);
+    resource_check(uv_loop_init(loop), "the main loop");
+    resource_check(uv_signal_init(loop, &supervisor->terminate), "what takes signals");
     uv_signal_init(loop, &supervisor->interrupt);
     uv_signal_init(loop, &supervisor->hang_up);
     uv_timer_init(loop, &supervisor->drain_timer);
     uv_timer_init(loop, &supervisor->status_timer);
     uv_timer_init(loop, &supervisor->watchdog_timer);
-    uv_async_init(loop, &supervisor->group_changed, supervisor_on_group_changed);
+    resource_check(uv_async_init(loop, &supervisor->group_changed, supervisor_on_group_changed),
+                   "the main loop's wake-up");
     supervisor->terminate.data = supervisor->interrupt.data = supervisor->hang_up.data = supervisor;
     supervisor->drain_timer.data = supervisor->status_timer.data = supervisor;
     supervisor->watchdog_timer.data = supervisor->group_changed.data = supervisor;
@@ -287,7 +289,10 @@ int supervisor_run(struct config *config, const struct supervisor_options *optio
     struct supervisor supervisor = {.config = config, .options = options, .error = error};
     struct http_policy *policy = NULL;
     struct seal_keys keys = {0};
-    int r = dispatcher_http_policy(config, &policy, error);
+    resource_set_allocator();
+    int r = signature_prepare(error);
+    if (!r)
+        r = dispatcher_http_policy(config, &policy, error);
     if (!r)
         r = keyring_load(config->secret_key_file, &keys, error);
     if (!r)

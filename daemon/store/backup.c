@@ -39,8 +39,7 @@ static int backup_refuse(const struct database *database, const char *path, bool
 
 /* Before SQLite opens it, which would make it readable for others. */
 static int temporary_create(const char *path, char **temporary, struct error *error) {
-    if (asprintf(temporary, "%s.XXXXXX", path) < 0)
-        abort();
+    *temporary = memory_print("%s.XXXXXX", path);
     int fd = mkostemp(*temporary, O_CLOEXEC);
     if (fd >= 0 && fchmod(fd, COPY_MODE) == 0) {
         close(fd);
@@ -79,9 +78,7 @@ static int temporary_publish(const char *temporary, const char *path, struct err
 static void temporary_remove(const char *temporary) {
     static const char *const endings[] = {"", "-journal", "-wal", "-shm"};
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        char *file;
-        if (asprintf(&file, "%s%s", temporary, endings[i]) < 0)
-            abort();
+        char *file = memory_print("%s%s", temporary, endings[i]);
         unlink(file);
         free(file);
     }

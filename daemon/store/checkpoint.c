@@ -2,6 +2,7 @@
 
 #include "outhook/base/clock.h"
 #include "outhook/base/duration.h"
+#include "outhook/base/memory.h"
 #include "outhook/runtime/log.h"
 #include "outhook/store/database.h"
 
@@ -91,8 +92,7 @@ static int guard_install(struct database *database, struct error *error) {
 
 int checkpoint_open(struct checkpoint *checkpoint, struct database *database, struct error *error) {
     *checkpoint = (struct checkpoint){.database = database};
-    if (asprintf(&checkpoint->wal_path, "%s-wal", database->file) < 0)
-        abort();
+    checkpoint->wal_path = memory_print("%s-wal", database->file);
     return guard_install(database, error);
 }
 
@@ -109,9 +109,7 @@ int64_t checkpoint_frames(const struct checkpoint *checkpoint) {
 }
 
 int checkpoint_sync_log(const struct database *database, struct error *error) {
-    char *path;
-    if (asprintf(&path, "%s-wal", database->file) < 0)
-        abort();
+    char *path = memory_print("%s-wal", database->file);
     int fd = open(path, O_RDWR | O_CLOEXEC), r = 0;
     if (fd >= 0 && fdatasync(fd) < 0)
         r = error_set(error, ERROR_FAILED, "can't sync %s to the disk: %s", path, strerror(errno));

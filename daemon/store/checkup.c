@@ -38,10 +38,8 @@ const char *checkup_level_word(enum checkup_level level) {
 void checkup_find(const struct checkup *checkup, enum checkup_level level, const char *subject,
                   const char *format, ...) {
     va_list arguments;
-    char *text;
     va_start(arguments, format);
-    if (vasprintf(&text, format, arguments) < 0)
-        abort();
+    char *text = memory_vprint(format, arguments);
     va_end(arguments);
     checkup->find(checkup->context, level, subject, text);
     free(text);
@@ -195,9 +193,7 @@ static void check_directory(const char *path, const struct stat *file,
 static void check_companion(const char *path, const char *ending, const struct stat *file,
                             const struct checkup *checkup) {
     struct stat status;
-    char *companion;
-    if (asprintf(&companion, "%s%s", path, ending) < 0)
-        abort();
+    char *companion = memory_print("%s%s", path, ending);
     if (stat(companion, &status) == 0 &&
         ((status.st_mode & 0777) != (file->st_mode & 0777) || status.st_gid != file->st_gid))
         checkup_find(checkup, CHECKUP_BAD, "permissions",

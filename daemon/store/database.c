@@ -88,8 +88,16 @@ int database_prepare(struct database *database, sqlite3_stmt **statement, const 
     return code ? database_error(database, code, "read the database's schema", error) : 0;
 }
 
+const char *database_text_in(sqlite3_stmt *statement, int column) {
+    bool is_null = sqlite3_column_type(statement, column) == SQLITE_NULL;
+    const char *text = (const char *)sqlite3_column_text(statement, column);
+    if (!text && !is_null)
+        memory_exhausted();
+    return text;
+}
+
 char *database_text(sqlite3_stmt *statement, int column) {
-    return memory_copy_string((const char *)sqlite3_column_text(statement, column));
+    return memory_copy_string(database_text_in(statement, column));
 }
 
 void database_bind_text(sqlite3_stmt *statement, int parameter, const char *text) {
@@ -134,9 +142,7 @@ static int database_create_file(const char *path, struct error *error) {
 }
 
 static char *database_companion(const char *path, const char *ending) {
-    char *file;
-    if (asprintf(&file, "%s%s", path, ending) < 0)
-        abort();
+    char *file = memory_print("%s%s", path, ending);
     return file;
 }
 

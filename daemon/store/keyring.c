@@ -1,5 +1,7 @@
 #include "outhook/store/keyring.h"
 
+#include "outhook/base/memory.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,8 +65,7 @@ int keyring_load(const char *path, struct seal_keys *keys, struct error *error) 
         return keyring_read(path, FILE_IS_OURS, keys, error);
     if (!directory)
         return 0;
-    if (asprintf(&credential, "%s/secret_key", directory) < 0)
-        abort();
+    credential = memory_print("%s/secret_key", directory);
     if (access(credential, F_OK) == 0)
         r = keyring_read(credential, FILE_IS_CREDENTIAL, keys, error);
     free(credential);

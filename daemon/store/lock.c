@@ -1,5 +1,7 @@
 #include "outhook/store/lock.h"
 
+#include "outhook/base/memory.h"
+
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -14,21 +16,15 @@
 enum { LOCK_TRIES = 20, LOCK_PAUSE_NS = 10000000 };
 
 char *store_lock_path(const char *database_path) {
-    char real[PATH_MAX], directory[PATH_MAX], *path;
+    char real[PATH_MAX], directory[PATH_MAX];
     const char *slash = strrchr(database_path, '/');
-    int r;
     snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - database_path) + 1 : 1,
              slash ? database_path : ".");
-    if (realpath(database_path, real)) {
-        r = asprintf(&path, "%s.lock", real);
-    } else if (realpath(directory, real)) { /* the database has yet to be made */
-        r = asprintf(&path, "%s/%s.lock", real, slash ? slash + 1 : database_path);
-    } else {
-        r = asprintf(&path, "%s.lock", database_path);
-    }
-    if (r < 0)
-        abort();
-    return path;
+    if (realpath(database_path, real))
+        return memory_print("%s.lock", real);
+    if (realpath(directory, real)) /* the database has yet to be made */
+        return memory_print("%s/%s.lock", real, slash ? slash + 1 : database_path);
+    return memory_print("%s.lock", database_path);
 }
 
 static bool store_lock_try(int fd) {

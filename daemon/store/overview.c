@@ -1,5 +1,6 @@
 #include "outhook/store/overview.h"
 
+#include "outhook/base/memory.h"
 #include "outhook/store/database.h"
 #include "outhook/store/lock.h"
 
@@ -58,9 +59,7 @@ static int count_rows(struct database *database, struct overview *overview, stru
 /* ---- files ----------------------------------------------------------------------------------- */
 
 static char *file_beside(const struct database *database, const char *ending) {
-    char *path;
-    if (asprintf(&path, "%s%s", database->file, ending) < 0)
-        abort();
+    char *path = memory_print("%s%s", database->file, ending);
     return path;
 }
 

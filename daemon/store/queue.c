@@ -131,7 +131,7 @@ static struct durations *queue_schedule(const char *text) {
 }
 
 static void queue_read_endpoint(sqlite3_stmt *row, struct endpoint *endpoint) {
-    const char *signing = (const char *)sqlite3_column_text(row, 5);
+    const char *signing = database_text_in(row, 5);
     endpoint->name = database_text(row, 0);
     endpoint->url = database_text(row, 1);
     endpoint->enabled = sqlite3_column_int(row, 2) != 0;
@@ -147,7 +147,7 @@ static void queue_read_endpoint(sqlite3_stmt *row, struct endpoint *endpoint) {
     endpoint->max_in_flight = sqlite3_column_int(row, 10);
     endpoint->rate_burst = sqlite3_column_int(row, 11);
     endpoint->rate_limit = sqlite3_column_double(row, 12);
-    endpoint->retry_schedule = queue_schedule((const char *)sqlite3_column_text(row, 13));
+    endpoint->retry_schedule = queue_schedule(database_text_in(row, 13));
     endpoint->tls_ca_file = database_text(row, 14);
     endpoint->tls_cert_file = database_text(row, 15);
     endpoint->tls_key_file = database_text(row, 16);
@@ -183,7 +183,7 @@ static int queue_read_secrets(struct queue *queue, struct endpoint *endpoint, st
     sqlite3_bind_int64(queue->secrets, 1, endpoint->id);
     while ((code = sqlite3_step(queue->secrets)) == SQLITE_ROW) {
         bool expires = sqlite3_column_type(queue->secrets, 1) != SQLITE_NULL;
-        queue_add_secret(queue, endpoint, (const char *)sqlite3_column_text(queue->secrets, 0),
+        queue_add_secret(queue, endpoint, database_text_in(queue->secrets, 0),
                          expires ? sqlite3_column_int64(queue->secrets, 1) : CLOCK_NEVER);
     }
     return queue_reset(queue, queue->secrets, code, error);
@@ -289,9 +289,11 @@ static struct delivery *queue_read_delivery(sqlite3_stmt *row) {
 static void queue_copy_payload(sqlite3_stmt *row, int column, struct delivery *delivery) {
     const void *bytes = sqlite3_column_type(row, column) == SQLITE_BLOB
                             ? sqlite3_column_blob(row, column)
-                            : sqlite3_column_text(row, column);
+                            : (const void *)database_text_in(row, column);
     delivery->payload_bytes = (size_t)sqlite3_column_bytes(row, column);
     delivery->payload = memory_new(delivery->payload_bytes + 1, 1);
+    if (delivery->payload_bytes && !bytes)
+        memory_exhausted();
     if (delivery->payload_bytes)
         memcpy(delivery->payload, bytes, delivery->payload_bytes);
 }

@@ -19,10 +19,7 @@ enum {
 };
 
 char *safety_copy_path(const struct database *database, int version) {
-    char *path;
-    if (asprintf(&path, "%s.schema-%d.backup", database->file, version) < 0)
-        abort();
-    return path;
+    return memory_print("%s.schema-%d.backup", database->file, version);
 }
 
 /* A copy that fills the disk would hold up who enqueues, and be tried again at each restart. */
@@ -104,9 +101,8 @@ int safety_copy_make(struct database *database, int version, bool (*go_on)(void 
     const struct backup_options options = {
         .overwrite = true, .progress = safety_copy_ask, .context = &asking};
     struct backup_result ignored;
-    char *fresh, *path = safety_copy_path(database, version);
-    if (asprintf(&fresh, "%s.new", path) < 0)
-        abort();
+    char *path = safety_copy_path(database, version);
+    char *fresh = memory_print("%s.new", path);
     int r = safety_copy_check_room(database, error);
     if (!r)
         r = backup_make(database, fresh, &options, &ignored, error);

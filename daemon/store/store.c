@@ -9,6 +9,7 @@
 #include "outhook/delivery/seal.h"
 #include "outhook/runtime/log.h"
 #include "outhook/store/announcement.h"
+#include "outhook/runtime/resource.h"
 #include "outhook/store/checkpoint.h"
 #include "outhook/store/database.h"
 #include "outhook/store/locked.h"
@@ -578,8 +579,7 @@ struct store *store_new(const struct store_settings *settings, void (*wake)(void
         store->keys = *settings->keys;
     store->watch.fd = -1;
     store->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (store->wake_fd < 0)
-        abort();
+    resource_check(store->wake_fd < 0 ? -errno : 0, "the store's wake-up");
     store->requests = channel_new((size_t)settings->max_requests, store_wake, store);
     store->replies = channel_new(REPLIES_MAX, wake, context);
     return store;

@@ -180,7 +180,7 @@ static int slice_finish(struct sweep *sweep, const struct slice *slice, sweep_de
 static void read_delivery(sqlite3_stmt *row, struct slice *slice, void *context) {
     const struct looking *looking = context;
     const struct sweep_horizons *horizons = looking->horizons;
-    const char *status = (const char *)sqlite3_column_text(row, 3);
+    const char *status = database_text_in(row, 3);
     int64_t created_at = sqlite3_column_int64(row, 4), finished_at = sqlite3_column_int64(row, 5);
     int64_t horizon =
         status && !strcmp(status, "delivered") ? horizons->delivered : horizons->failed;

@@ -68,6 +68,12 @@ bool signing_parse(const char *word, enum signing *signing);
 /* The word of a format. A static string. */
 const char *signing_name(enum signing signing);
 
+/* Has libcrypto (and with it libssl) take its memory from memory.h, for after one allocation that
+ * failed in it, all TLS and all signatures may fail until the process ends; and prepares what all
+ * signatures need. 0, or ERROR_FAILED and a sentence when libcrypto can't sign. Before anything
+ * else of libcrypto. */
+int signature_prepare(struct error *error) must_check;
+
 /* Judges whether a format can sign with a secret: 0, or ERROR_USAGE and a sentence that says what a
  * secret should look like and never shows this one. */
 int signature_secret_check(enum signing signing, const char *secret,

@@ -79,6 +79,9 @@ int database_prepare(struct database *database, struct sqlite3_stmt **statement,
  * ERROR_FAILED. `doing` says what was tried: "read the queue". */
 int database_error(struct database *database, int code, const char *doing, struct error *error);
 
+/* A text column as it stands, until the statement's next step, or NULL. */
+const char *database_text_in(struct sqlite3_stmt *statement, int column);
+
 /* A text column's copy, freed with free(), or NULL. */
 char *database_text(struct sqlite3_stmt *statement, int column);
 

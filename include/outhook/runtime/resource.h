@@ -1,0 +1,17 @@
+#ifndef OUTHOOK_RUNTIME_RESOURCE_H
+#define OUTHOOK_RUNTIME_RESOURCE_H
+
+/*
+ * What the system gives a process while it starts, and without which there is no daemon: memory for
+ * libuv, descriptors for its loops. Missing, it ends the process before anything has been done.
+ */
+
+/* Has libuv take its memory from memory.h, so that the end comes with a sentence where there is
+ * none. Before anything else of libuv. */
+void resource_set_allocator(void);
+
+/* Nothing when `code` is 0; else (a negative errno, as libuv returns it) prints that `what` can't
+ * be made, why, and what to do, and exits with 1. While the program starts only. */
+void resource_check(int code, const char *what);
+
+#endif

@@ -1,0 +1,147 @@
+"""One delivery with the k-th allocation refused, for many k: the daemon delivers all the same, or ends with a sentence
+and delivers when it is started again.
+
+The delivery is one to an endpoint with a secret and headers, whose receiver answers 503 at first: so it is read,
+signed, sent, put off, read again, sent again, and written twice. What is allocated until the daemon has ended, in good
+order, is counted, too.
+"""
+
+import collections
+import concurrent.futures
+import shutil
+import signal
+import sqlite3
+
+from daemon import Daemon
+from database import create
+from refusals import EVER, Refusals
+from waiting import wait_until
+
+GIVE_UP_S = 30
+SENTENCE = "memory"
+
+
+def prepare(db, url, **columns):
+    """A database with one endpoint, as a template that is copied for each k."""
+    create(db)
+    columns = {"name": "a", "url": url, "headers": '{"x-tenant": "seven"}', **columns}
+    connection = sqlite3.connect(db)
+    connection.execute(f"INSERT INTO endpoints ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
+                       list(columns.values()))
+    connection.commit()
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    return db
+
+
+def read(db, sql):
+    connection = sqlite3.connect(db, timeout=20, isolation_level=None)
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
+
+
+def enqueue(db):
+    read(db, "INSERT INTO webhooks (endpoint, type, payload) VALUES ('a', 'x.y', '{\"n\":1}')")
+
+
+def delivered(db):
+    return read(db, "SELECT status FROM deliveries") == [("delivered",)]
+
+
+class Result:
+    """What became of one k."""
+
+    def __init__(self, k, refused, how, allocations):
+        self.k, self.refused, self.how, self.allocations = k, refused, how, allocations
+
+
+def ended_well(one):
+    """How it ended, in a word; a failure of the test when that is none of those allowed."""
+    status = one.wait(GIVE_UP_S)
+    told = [line for line in one.log if SENTENCE in line]
+    if status == 0:
+        return "delivered"
+    assert status in (1, -signal.SIGABRT), f"ended with {status}:\n{one.text()}"
+    assert told, f"ended with {status} and no word about memory:\n{one.text()}"
+    return "exit 1" if status == 1 else "abort"
+
+
+def try_one(k, template, directory, last=None, trace=False, settings=None):
+    """Delivers with the allocations from the k-th to the `last` refused (the k-th alone when not given)."""
+    db = directory / f"{k}.db"
+    shutil.copyfile(template, db)
+    refusals = Refusals(directory / f"{k}.fail", trace)
+    refusals.set(allocation_first=k, allocation_last=last or k)
+    settings = {"retry_schedule": "20ms", "retry_jitter": 0, "workers": 1, "log_level": "info", **(settings or {})}
+    one = Daemon(db, settings, prefix=refusals.prefix())
+    try:
+        one.wait_ready()
+        refusals.arm()
+        enqueue(db)
+        wait_until(lambda: not one.running or delivered(db), GIVE_UP_S, f"k = {k}: delivered or ended:\n{one.text()}")
+        if one.running:
+            one.signal(signal.SIGTERM)
+        how = ended_well(one)
+        result = Result(k, refusals.allocations_failed, how, refusals.allocations)
+        if not delivered(db):
+            how = result.how = how + ", delivered by the next"
+            one = Daemon(db, settings)
+            one.wait_ready()
+            wait_until(lambda: delivered(db), GIVE_UP_S, f"k = {k}: delivered after a restart:\n{one.text()}")
+            one.stop()
+    except AssertionError as error:
+        raise AssertionError(f"k = {k}: {error}\n{one.text()}") from None
+    finally:
+        if one.running:
+            one.process.kill()
+            one.process.wait()
+    check_database(db)
+    for file in directory.glob(f"{k}.*"):
+        file.unlink()
+    return result
+
+
+def check_database(db):
+    """Whole, and what is written down is what happened."""
+    assert read(db, "PRAGMA integrity_check") == [("ok",)]
+    assert read(db, "SELECT pending FROM queue_depth") == [(0,)]
+    numbers = [number for number, in read(db, "SELECT number FROM attempts ORDER BY number")]
+    assert numbers == list(range(1, len(numbers) + 1)), numbers
+    assert read(db, "SELECT count(*) FROM attempts WHERE verdict = 'delivered'") == [(1,)]
+
+
+# ---- many of them ------------------------------------------------------------------------------
+
+
+class Sweep:
+    """Tries k after k, four at a time."""
+
+    def __init__(self, directory, receiver, scheme="http", settings=None, **columns):
+        self.directory, self.receiver, self.scheme = directory, receiver, scheme
+        self.settings, self.columns = settings, columns
+
+    def one(self, k, last=None):
+        path = f"/{k}"
+        self.receiver.on(path, [503, 200])
+        url = self.receiver.url(path).replace("http:", f"{self.scheme}:")
+        template = prepare(self.directory / f"template{k}.db", url, **self.columns)
+        result = try_one(k, template, self.directory, last, settings=self.settings)
+        template.unlink()
+        assert {request.body for request in self.receiver.got(path)} == {b'{"n":1}'}
+        return result
+
+    def count(self):
+        """How many allocations there are when none is refused."""
+        return self.one(EVER).allocations
+
+    def run(self, ks, last=None):
+        """The results, by k."""
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            return list(pool.map(lambda k: self.one(k, last), ks))
+
+
+def summary(results):
+    """How many ended in which way."""
+    return collections.Counter(result.how for result in results if result.refused)

@@ -1,0 +1,37 @@
+"""Out of memory: whichever allocation of a delivery is refused, nothing is lost. The short form; all of them, and more
+kinds of endpoints, by hand: tests/limits/memory.py."""
+
+import pytest
+
+from refusals import EVER, library
+from sweep import Sweep, summary
+
+STRIDE = 7
+
+
+@pytest.fixture(autouse=True)
+def has_library():
+    library()
+
+
+def test_one_allocation_is_refused(tmp_path, receiver):
+    sweep = Sweep(tmp_path, receiver)
+    count = sweep.count()
+    assert count > 100, "it allocates something"
+    results = sweep.run(range(1, count + 1, STRIDE))
+    ways = summary(results)
+    assert len(ways) > 1 and sum(ways.values()) > len(results) * 2 // 3, ways
+
+
+def test_there_is_no_memory_from_then_on(tmp_path, receiver):
+    sweep = Sweep(tmp_path, receiver)
+    results = sweep.run(range(3, sweep.count() + 1, 5 * STRIDE), last=EVER)
+    assert sum(summary(results).values()) > len(results) * 2 // 3
+
+
+def test_one_allocation_of_tls_is_refused(tmp_path, tls_receiver, certificates):
+    """After one that failed within OpenSSL, all of its connections would fail until the daemon's end."""
+    sweep = Sweep(tmp_path, tls_receiver(), scheme="https", settings={"ca_file": certificates / "ca.pem"})
+    results = sweep.run(range(11, sweep.count() + 1, 53 * STRIDE))
+    ways = summary(results)
+    assert ways["delivered"] < sum(ways.values()) / 4, "OpenSSL must not try to go on"
