@@ -6,6 +6,7 @@
 #include "outhook/delivery/endpoint.h"
 #include "outhook/http/call.h"
 #include "outhook/http/request_headers.h"
+#include "outhook/http/socket_set.h"
 #include "outhook/http/transfer_end.h"
 
 #include <arpa/inet.h>
@@ -20,8 +21,9 @@ enum { RECEIVE_BUFFER_BYTES = 4096 };
 
 static const char user_agent[] = "outhook/" OUTHOOK_VERSION;
 
-struct transfer *transfer_new(void) {
+struct transfer *transfer_new(struct socket_set *sockets) {
     struct transfer *transfer = new (struct transfer);
+    transfer->sockets = sockets;
     list_init(&transfer->link);
     transfer->socket = CURL_SOCKET_BAD;
     transfer->easy = curl_easy_init();
@@ -76,9 +78,13 @@ static curl_socket_t transfer_open_socket(void *context, curlsocktype purpose,
             ? (const void *)&((struct sockaddr_in *)(void *)&address->addr)->sin_addr
             : &((struct sockaddr_in6 *)(void *)&address->addr)->sin6_addr;
     inet_ntop(address->family, bytes, text, sizeof text);
-    if (!transfer_may_connect(context, &address->addr, text))
+    struct transfer *transfer = context;
+    if (!transfer_may_connect(transfer, &address->addr, text))
         return CURL_SOCKET_BAD;
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd >= 0)
+        socket_set_opened(transfer->sockets, fd);
+    return fd;
 }
 
 /* Called before the request is sent, on a reused connection, too, for which no socket is opened. */

@@ -3,11 +3,12 @@
 #include "outhook/base/list.h"
 #include "outhook/base/memory.h"
 #include "outhook/http/call.h"
+#include "outhook/http/socket_set.h"
 #include "outhook/http/transfer.h"
 #include "outhook/runtime/resource.h"
+#include "outhook/runtime/waker.h"
 
 #include <curl/curl.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,23 +23,15 @@ struct worker {
     atomic_bool stopping;
     atomic_uint_fast64_t heartbeat;
 
-    /* The handle may be used by others from when the loop has it until it is closed. */
-    pthread_mutex_t wake_lock;
-    bool awake;
-    uv_async_t wake;
+    struct waker waker;
 
     /* The worker's thread only. */
     uv_loop_t loop;
+    uv_poll_t wake;
     uv_timer_t timer;
+    struct socket_set sockets;
     CURLM *multi;
     struct list active, idle;
-};
-
-/* A socket that libcurl wants watched. Freed when libuv has closed the handle. */
-struct watched {
-    uv_poll_t poll;
-    struct worker *worker;
-    curl_socket_t socket;
 };
 
 /* ---- calls ----------------------------------------------------------------------------------- */
@@ -52,7 +45,7 @@ static void worker_give_back(struct worker *worker, struct http_call *call) {
 
 static struct transfer *worker_idle_transfer(struct worker *worker) {
     struct list *link = list_pop(&worker->idle);
-    return link ? container_of(link, struct transfer, link) : transfer_new();
+    return link ? container_of(link, struct transfer, link) : transfer_new(&worker->sockets);
 }
 
 static void worker_start_call(struct worker *worker, struct http_call *call) {
@@ -96,62 +89,24 @@ static void worker_act(struct worker *worker, curl_socket_t socket, int events) 
     worker_collect(worker);
 }
 
-static void worker_on_socket(uv_poll_t *poll, int status, int events) {
-    struct watched *watched = poll->data;
-    int flags = (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
-                (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0);
-    if (status < 0)
-        flags = CURL_CSELECT_ERR | CURL_CSELECT_IN | CURL_CSELECT_OUT;
-    worker_act(watched->worker, watched->socket, flags);
+static void worker_on_socket(void *context, curl_socket_t socket, int events) {
+    worker_act(context, socket, events);
 }
 
 static void worker_on_timer(uv_timer_t *timer) {
     worker_act(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
-static void watched_closed(uv_handle_t *handle) {
-    free(handle->data);
-}
-
-static void worker_unwatch(struct worker *worker, struct watched *watched) {
-    if (!watched)
-        return;
-    curl_multi_assign(worker->multi, watched->socket, NULL);
-    uv_poll_stop(&watched->poll);
-    uv_close((uv_handle_t *)&watched->poll, watched_closed);
-}
-
-static struct watched *worker_watch(struct worker *worker, curl_socket_t socket) {
-    struct watched *watched = new (struct watched);
-    watched->worker = worker;
-    watched->socket = socket;
-    if (uv_poll_init_socket(&worker->loop, &watched->poll, socket)) {
-        free(watched);
-        return NULL;
-    }
-    watched->poll.data = watched;
-    curl_multi_assign(worker->multi, socket, watched);
-    return watched;
-}
-
 static int worker_want_socket(CURL *easy, curl_socket_t socket, int what, void *context,
-                              void *known) {
+                              void *ignored) {
     struct worker *worker = context;
-    struct watched *watched = known;
     struct transfer *transfer = NULL;
-    if (what == CURL_POLL_REMOVE) {
-        worker_unwatch(worker, watched);
-        return 0;
-    }
-    curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&transfer);
+    (void)ignored;
+    if (what != CURL_POLL_REMOVE)
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&transfer);
     if (transfer) /* not one of libcurl's own handles */
         transfer->socket = socket;
-    if (!watched)
-        watched = worker_watch(worker, socket);
-    if (!watched)
-        return 0; /* the call then runs into its timeout, which is the honest outcome */
-    int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-    uv_poll_start(&watched->poll, events, worker_on_socket);
+    socket_set_want(&worker->sockets, socket, what);
     return 0;
 }
 
@@ -171,9 +126,7 @@ static int worker_want_timer(CURLM *multi, long timeout_ms, void *context) {
 /* ---- the thread ------------------------------------------------------------------------------ */
 
 static void worker_stop_loop(struct worker *worker) {
-    pthread_mutex_lock(&worker->wake_lock);
-    worker->awake = false;
-    pthread_mutex_unlock(&worker->wake_lock);
+    socket_set_close(&worker->sockets);
     uv_close((uv_handle_t *)&worker->wake, NULL);
     uv_close((uv_handle_t *)&worker->timer, NULL);
 }
@@ -198,8 +151,10 @@ static void worker_take_calls(struct worker *worker) {
             worker_start_call(worker, batch[i]);
 }
 
-static void worker_on_wake(uv_async_t *wake) {
+static void worker_on_wake(uv_poll_t *wake, int status, int events) {
     struct worker *worker = wake->data;
+    (void)status, (void)events;
+    waker_take(&worker->waker);
     atomic_fetch_add(&worker->heartbeat, 1);
     worker_take_calls(worker);
     if (atomic_load(&worker->stopping)) {
@@ -217,8 +172,13 @@ static void worker_open(struct worker *worker) {
     curl_multi_setopt(worker->multi, CURLMOPT_TIMERFUNCTION, worker_want_timer);
     curl_multi_setopt(worker->multi, CURLMOPT_TIMERDATA, worker);
     curl_multi_setopt(worker->multi, CURLMOPT_MAXCONNECTS, (long)worker->connections);
+    socket_set_open(&worker->sockets, &worker->loop, worker_on_socket, worker);
     uv_timer_init(&worker->loop, &worker->timer);
     worker->timer.data = worker;
+    resource_check(uv_poll_init(&worker->loop, &worker->wake, worker->waker.fd),
+                   "a worker's wake-up");
+    worker->wake.data = worker;
+    uv_poll_start(&worker->wake, UV_READABLE, worker_on_wake);
 }
 
 static void worker_close(struct worker *worker) {
@@ -227,6 +187,7 @@ static void worker_close(struct worker *worker) {
         transfer_free(container_of(link, struct transfer, link));
     curl_multi_cleanup(
         worker->multi); /* says goodbye to its sockets through worker_want_socket() */
+    socket_set_free(&worker->sockets);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     if (uv_loop_close(&worker->loop))
         abort(); /* a handle was forgotten */
@@ -234,18 +195,15 @@ static void worker_close(struct worker *worker) {
 
 static void worker_run(struct task *task, void *context) {
     struct worker *worker = context;
+    resource_check(uv_loop_init(&worker->loop), "a worker's loop");
     worker_open(worker);
     task_ready(task);
-    worker_nudge(worker); /* a stop, or a call, may have come before */
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     worker_close(worker);
 }
 
 void worker_nudge(struct worker *worker) {
-    pthread_mutex_lock(&worker->wake_lock);
-    if (worker->awake)
-        uv_async_send(&worker->wake);
-    pthread_mutex_unlock(&worker->wake_lock);
+    waker_wake(&worker->waker);
 }
 
 static void worker_wake(void *context) {
@@ -269,25 +227,15 @@ struct worker *worker_new(int number, int capacity, int connections, struct chan
     worker->calls = channel_new((size_t)capacity, worker_wake, worker);
     list_init(&worker->active);
     list_init(&worker->idle);
-    pthread_mutex_init(&worker->wake_lock, NULL);
-    resource_check(uv_loop_init(&worker->loop), "a worker's loop");
-    resource_check(uv_async_init(&worker->loop, &worker->wake, worker_on_wake),
-                   "a worker's wake-up");
-    worker->wake.data = worker;
-    worker->awake = true;
+    waker_open(&worker->waker);
     return worker;
 }
 
 void worker_free(struct worker *worker) {
     if (!worker)
         return;
-    if (worker->awake) { /* never ran */
-        uv_close((uv_handle_t *)&worker->wake, NULL);
-        uv_run(&worker->loop, UV_RUN_DEFAULT);
-        uv_loop_close(&worker->loop);
-    }
     channel_free(worker->calls);
-    pthread_mutex_destroy(&worker->wake_lock);
+    waker_close(&worker->waker);
     free(worker);
 }
 

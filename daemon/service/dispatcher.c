@@ -11,6 +11,7 @@
 #include "outhook/http/pool.h"
 #include "outhook/runtime/log.h"
 #include "outhook/runtime/resource.h"
+#include "outhook/runtime/waker.h"
 #include "outhook/service/attempt_log.h"
 #include "outhook/service/notify.h"
 #include "outhook/store/store.h"
@@ -45,7 +46,8 @@ struct dispatcher {
     struct http_policy *policy;
     struct attempt_log attempts;
     struct vitals vitals;
-    uv_async_t wake;
+    struct waker waker;
+    uv_poll_t wake;
     uv_timer_t timer;
     int64_t clock_offset_ms; /* wall minus monotonic, when last looked at */
     bool draining, drained;
@@ -393,14 +395,17 @@ static void dispatcher_turn(struct dispatcher *dispatcher) {
     pool_turn(dispatcher->pool, now.mono_ms);
     dispatcher_take_calls(dispatcher, now);
     if (scheduler_run(&dispatcher->scheduler, now, RUN_BUDGET))
-        uv_async_send(&dispatcher->wake);
+        waker_wake(&dispatcher->waker);
     dispatcher_tell_gates(dispatcher, now);
     dispatcher_set_timer(dispatcher, now);
     dispatcher_check_drained(dispatcher);
 }
 
-static void dispatcher_on_wake(uv_async_t *wake) {
-    dispatcher_turn(wake->data);
+static void dispatcher_on_wake(uv_poll_t *wake, int status, int events) {
+    struct dispatcher *dispatcher = wake->data;
+    (void)status, (void)events;
+    waker_take(&dispatcher->waker);
+    dispatcher_turn(dispatcher);
 }
 
 static void dispatcher_on_timer(uv_timer_t *timer) {
@@ -410,7 +415,7 @@ static void dispatcher_on_timer(uv_timer_t *timer) {
 /* Called by the store's and the workers' threads. */
 static void dispatcher_wake(void *context) {
     struct dispatcher *dispatcher = context;
-    uv_async_send(&dispatcher->wake);
+    waker_wake(&dispatcher->waker);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -463,8 +468,10 @@ struct dispatcher *dispatcher_new(uv_loop_t *loop, struct task_group *group,
     dispatcher->policy = policy;
     dispatcher->attempts.per_second = config->log_attempts_per_second;
     dispatcher->clock_offset_ms = now.wall_ms - now.mono_ms;
-    resource_check(uv_async_init(loop, &dispatcher->wake, dispatcher_on_wake),
+    waker_open(&dispatcher->waker);
+    resource_check(uv_poll_init(loop, &dispatcher->wake, dispatcher->waker.fd),
                    "the dispatcher's wake-up");
+    uv_poll_start(&dispatcher->wake, UV_READABLE, dispatcher_on_wake);
     uv_timer_init(loop, &dispatcher->timer);
     dispatcher->wake.data = dispatcher->timer.data = dispatcher;
     scheduler_init(&dispatcher->scheduler, &scheduler_ops, dispatcher, &scheduling,
@@ -487,6 +494,7 @@ void dispatcher_free(struct dispatcher *dispatcher) {
     store_free(dispatcher->store);
     scheduler_free(&dispatcher->scheduler);
     http_policy_unref(dispatcher->policy);
+    waker_close(&dispatcher->waker);
     free(dispatcher);
 }
 
@@ -513,7 +521,7 @@ void dispatcher_reload(struct dispatcher *dispatcher, struct http_policy *policy
 void dispatcher_drain(struct dispatcher *dispatcher) {
     dispatcher->draining = true;
     scheduler_stop(&dispatcher->scheduler);
-    uv_async_send(&dispatcher->wake);
+    waker_wake(&dispatcher->waker);
 }
 
 void dispatcher_hurry(struct dispatcher *dispatcher) {

@@ -8,8 +8,9 @@
 #include "outhook/delivery/gate.h"
 #include "outhook/delivery/seal.h"
 #include "outhook/runtime/log.h"
-#include "outhook/store/announcement.h"
 #include "outhook/runtime/resource.h"
+#include "outhook/runtime/waker.h"
+#include "outhook/store/announcement.h"
 #include "outhook/store/checkpoint.h"
 #include "outhook/store/database.h"
 #include "outhook/store/locked.h"
@@ -24,7 +25,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,7 +40,7 @@ struct store {
     struct seal_keys keys; /* to start with; the sealer has them from then on */
     struct task *task;
     struct channel *requests, *replies;
-    int wake_fd;
+    struct waker waker;
     atomic_bool stopping, give_up;
     atomic_uint_fast64_t heartbeat;
 
@@ -404,13 +404,12 @@ static void store_sleep(struct store *store) {
         until_us = now_us;
     int64_t wait_us = until_us > now_us ? until_us - now_us : 0;
 
-    struct pollfd fds[] = {{.fd = store->wake_fd, .events = POLLIN},
+    struct pollfd fds[] = {{.fd = store->waker.fd, .events = POLLIN},
                            {.fd = store->watch.fd, .events = POLLIN}};
     struct timespec timeout = {wait_us / 1000000, wait_us % 1000000 * 1000};
     ppoll(fds, sizeof fds / sizeof *fds, &timeout, NULL);
-    uint64_t wakes;
-    if (fds[0].revents && read(store->wake_fd, &wakes, sizeof wakes) < 0)
-        return; /* somebody else's wake-up: nothing to take */
+    if (fds[0].revents)
+        waker_take(&store->waker);
     if (fds[1].revents)
         watch_read(&store->watch, clock_mono_us());
 }
@@ -558,7 +557,7 @@ static void store_run(struct task *task, void *context) {
 
 static void store_wake(void *context) {
     struct store *store = context;
-    eventfd_write(store->wake_fd, 1);
+    waker_wake(&store->waker);
 }
 
 static void store_stop(void *context) {
@@ -578,8 +577,7 @@ struct store *store_new(const struct store_settings *settings, void (*wake)(void
     if (settings->keys)
         store->keys = *settings->keys;
     store->watch.fd = -1;
-    store->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    resource_check(store->wake_fd < 0 ? -errno : 0, "the store's wake-up");
+    waker_open(&store->waker);
     store->requests = channel_new((size_t)settings->max_requests, store_wake, store);
     store->replies = channel_new(REPLIES_MAX, wake, context);
     return store;
@@ -595,7 +593,7 @@ void store_free(struct store *store) {
     locked_free(&store->locked);
     channel_free(store->requests);
     channel_free(store->replies);
-    close(store->wake_fd);
+    waker_close(&store->waker);
     free(store);
 }
 

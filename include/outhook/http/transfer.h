@@ -17,10 +17,12 @@
 #include <stdbool.h>
 
 struct http_call;
+struct socket_set;
 
 struct transfer {
     struct list link; /* of the worker's idle or active transfers */
     CURL *easy;
+    struct socket_set *sockets; /* its worker's */
     struct http_call *call; /* while active */
     struct curl_slist *headers, *addresses;
     struct buffer response_headers, response_body;
@@ -34,7 +36,8 @@ struct transfer {
     char curl_error[CURL_ERROR_SIZE];
 };
 
-struct transfer *transfer_new(void);
+/* A transfer of the worker that has these sockets. */
+struct transfer *transfer_new(struct socket_set *sockets);
 
 /* Frees a transfer that is in no list. */
 void transfer_free(struct transfer *transfer);
