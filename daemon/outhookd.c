@@ -187,6 +187,7 @@ static int run(struct options *options, struct error *error) {
 int main(int argc, char **argv) {
     struct options options = {0};
     struct error error = {0};
+    memory_keep();
     forget_environment();
     int r = options_parse(&options, argc, argv, &error);
     if (!r)

@@ -1,10 +1,13 @@
 #include "outhook/base/memory.h"
 
+#include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { TRIM_ABOVE_BYTES = 4 << 20 };
 
 void memory_exhausted(void) {
     static const char sentence[] =
@@ -26,6 +29,10 @@ void *memory_raw(size_t bytes) {
     if (!memory)
         memory_exhausted();
     return memory;
+}
+
+void memory_keep(void) {
+    mallopt(M_TRIM_THRESHOLD, TRIM_ABOVE_BYTES);
 }
 
 void *memory_resize(void *old, size_t count, size_t size) {

@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -174,7 +175,14 @@ static int database_check_companions(const char *path, struct error *error) {
     return r ? r : database_check_directory(path, error);
 }
 
+/* SQLite would take a lock for each allocation, to count what nobody asks for. */
+static void database_set_up_library(void) {
+    sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static int database_open_handle(struct database *database, struct error *error) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, database_set_up_library);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     int code = sqlite3_open_v2(database->path, &database->handle, flags, NULL);
     if (!code) {

@@ -291,11 +291,13 @@ static void queue_copy_payload(sqlite3_stmt *row, int column, struct delivery *d
                             ? sqlite3_column_blob(row, column)
                             : (const void *)database_text_in(row, column);
     delivery->payload_bytes = (size_t)sqlite3_column_bytes(row, column);
-    delivery->payload = memory_new(delivery->payload_bytes + 1, 1);
     if (delivery->payload_bytes && !bytes)
         memory_exhausted();
+    char *copy = memory_raw(delivery->payload_bytes + 1);
     if (delivery->payload_bytes)
-        memcpy(delivery->payload, bytes, delivery->payload_bytes);
+        memcpy(copy, bytes, delivery->payload_bytes);
+    copy[delivery->payload_bytes] = '\0';
+    delivery->payload = copy;
 }
 
 /* A webhook whose row is gone leaves the delivery without a uid. */
