@@ -21,12 +21,14 @@ enum {
     DESCRIPTORS_SPARE = 100,    /* for the database, the log and the like */
     DESCRIPTORS_PER_LOOKUP = 2, /* one for each family */
     CONNECTIONS_LEAST = 4,      /* a worker keeps at least so many */
+    RECEIVE_BATCH = 64,
     UNEVEN_CALLS = 8, /* this many more than its share are not yet a reason to go elsewhere */
 };
 
 struct pool_worker {
     struct worker *worker;
     int in_flight;
+    bool sent_to;       /* since it was last rung for */
     uint64_t heartbeat; /* when last asked */
 };
 
@@ -135,6 +137,7 @@ static void pool_send_to_worker(struct pool *pool, struct http_call *call) {
     call->worker = pool_choose(pool, call);
     pool->workers[call->worker].in_flight++;
     pool->in_flight++;
+    pool->workers[call->worker].sent_to = true;
     worker_send(pool->workers[call->worker].worker, call);
 }
 
@@ -231,6 +234,14 @@ void pool_send(struct pool *pool, struct http_call *call) {
         pool_send_to_worker(pool, call);
 }
 
+void pool_ring(struct pool *pool) {
+    for (int i = 0; i < pool->count; i++) {
+        if (pool->workers[i].sent_to)
+            worker_ring(pool->workers[i].worker);
+        pool->workers[i].sent_to = false;
+    }
+}
+
 void pool_turn(struct pool *pool, int64_t now_mono_ms) {
     resolver_turn(pool->resolver, now_mono_ms);
 }
@@ -256,15 +267,16 @@ void pool_set_lookup_cache(struct pool *pool, int64_t cache_ms) {
 int pool_receive(struct pool *pool, struct http_call **calls, int most) {
     int count = 0;
     struct list *link;
-    void *message;
+    void *messages[RECEIVE_BATCH];
     while (count < most && (link = list_pop(&pool->ended)))
         calls[count++] = container_of(link, struct http_call, link);
-    while (count < most && channel_receive(pool->done, &message, 1)) {
-        calls[count] = message;
-        pool->workers[calls[count]->worker].in_flight--;
-        pool->in_flight--;
-        count++;
+    int room = most - count < RECEIVE_BATCH ? most - count : RECEIVE_BATCH;
+    int got = (int)channel_receive(pool->done, messages, (size_t)room);
+    for (int i = 0; i < got; i++) {
+        calls[count] = messages[i];
+        pool->workers[calls[count++]->worker].in_flight--;
     }
+    pool->in_flight -= got;
     return count;
 }
 

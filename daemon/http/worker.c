@@ -32,6 +32,8 @@ struct worker {
     struct socket_set sockets;
     CURLM *multi;
     struct list active, idle;
+    uv_prepare_t before_sleep;
+    bool gave_back; /* since the loop last slept */
 };
 
 /* ---- calls ----------------------------------------------------------------------------------- */
@@ -39,8 +41,20 @@ struct worker {
 static void worker_give_back(struct worker *worker, struct http_call *call) {
     /* The channel has room for every call there can be; it is closed only after all workers ended.
      */
-    if (channel_send_wait(worker->done, call) != CHANNEL_SENT)
+    if (channel_post_wait(worker->done, call) != CHANNEL_SENT)
         http_call_free(call);
+    worker->gave_back = true;
+}
+
+/* All that ended in one turn wakes the owner once. */
+static void worker_tell(struct worker *worker) {
+    if (worker->gave_back)
+        channel_ring(worker->done);
+    worker->gave_back = false;
+}
+
+static void worker_on_before_sleep(uv_prepare_t *before_sleep) {
+    worker_tell(before_sleep->data);
 }
 
 static struct transfer *worker_idle_transfer(struct worker *worker) {
@@ -128,6 +142,7 @@ static int worker_want_timer(CURLM *multi, long timeout_ms, void *context) {
 static void worker_stop_loop(struct worker *worker) {
     socket_set_close(&worker->sockets);
     uv_close((uv_handle_t *)&worker->wake, NULL);
+    uv_close((uv_handle_t *)&worker->before_sleep, NULL);
     uv_close((uv_handle_t *)&worker->timer, NULL);
 }
 
@@ -159,6 +174,7 @@ static void worker_on_wake(uv_poll_t *wake, int status, int events) {
     worker_take_calls(worker);
     if (atomic_load(&worker->stopping)) {
         worker_give_up_calls(worker);
+        worker_tell(worker);
         worker_stop_loop(worker);
     }
 }
@@ -175,6 +191,9 @@ static void worker_open(struct worker *worker) {
     socket_set_open(&worker->sockets, &worker->loop, worker_on_socket, worker);
     uv_timer_init(&worker->loop, &worker->timer);
     worker->timer.data = worker;
+    uv_prepare_init(&worker->loop, &worker->before_sleep);
+    worker->before_sleep.data = worker;
+    uv_prepare_start(&worker->before_sleep, worker_on_before_sleep);
     resource_check(uv_poll_init(&worker->loop, &worker->wake, worker->waker.fd),
                    "a worker's wake-up");
     worker->wake.data = worker;
@@ -244,10 +263,15 @@ struct task_definition worker_task(struct worker *worker) {
 }
 
 void worker_send(struct worker *worker, struct http_call *call) {
-    if (channel_send(worker->calls, call) == CHANNEL_SENT)
+    if (channel_post(worker->calls, call) == CHANNEL_SENT)
         return;
     call->outcome.verdict = VERDICT_ABORTED;
-    worker_give_back(worker, call);
+    if (channel_send_wait(worker->done, call) != CHANNEL_SENT)
+        http_call_free(call);
+}
+
+void worker_ring(struct worker *worker) {
+    channel_ring(worker->calls);
 }
 
 uint64_t worker_heartbeat(struct worker *worker) {

@@ -47,9 +47,10 @@ static bool channel_put(struct channel *channel, void *message) {
     return channel->count++ == 0;
 }
 
-enum channel_result channel_send(struct channel *channel, void *message) {
+/* *was_empty tells whether the receiver has to be woken. */
+static enum channel_result channel_try(struct channel *channel, void *message, bool *was_empty) {
     enum channel_result result = CHANNEL_SENT;
-    bool was_empty = false;
+    *was_empty = false;
 
     pthread_mutex_lock(&channel->lock);
     if (channel->closed)
@@ -57,31 +58,54 @@ enum channel_result channel_send(struct channel *channel, void *message) {
     else if (channel->count == channel->capacity)
         result = CHANNEL_FULL;
     else
-        was_empty = channel_put(channel, message);
+        *was_empty = channel_put(channel, message);
     pthread_mutex_unlock(&channel->lock);
+    return result;
+}
 
+enum channel_result channel_post(struct channel *channel, void *message) {
+    bool was_empty;
+    return channel_try(channel, message, &was_empty);
+}
+
+enum channel_result channel_send(struct channel *channel, void *message) {
+    bool was_empty;
+    enum channel_result result = channel_try(channel, message, &was_empty);
     if (was_empty)
         channel_wake(channel);
     return result;
 }
 
-enum channel_result channel_send_wait(struct channel *channel, void *message) {
-    enum channel_result result = CHANNEL_CLOSED;
-    bool was_empty = false;
+void channel_ring(struct channel *channel) {
+    pthread_mutex_lock(&channel->lock);
+    bool waiting = channel->count > 0;
+    pthread_mutex_unlock(&channel->lock);
+    if (waiting)
+        channel_wake(channel);
+}
 
+static void channel_wait_for_room(struct channel *channel) {
     pthread_mutex_lock(&channel->lock);
     channel->waiting++;
     while (!channel->closed && channel->count == channel->capacity)
         pthread_cond_wait(&channel->room, &channel->lock);
     channel->waiting--;
-    if (!channel->closed) {
-        was_empty = channel_put(channel, message);
-        result = CHANNEL_SENT;
-    }
     pthread_mutex_unlock(&channel->lock);
+}
 
-    if (was_empty)
-        channel_wake(channel);
+enum channel_result channel_post_wait(struct channel *channel, void *message) {
+    enum channel_result result;
+    while ((result = channel_post(channel, message)) == CHANNEL_FULL) {
+        channel_wake(channel); /* nobody may have rung for what is in there */
+        channel_wait_for_room(channel);
+    }
+    return result;
+}
+
+enum channel_result channel_send_wait(struct channel *channel, void *message) {
+    enum channel_result result;
+    while ((result = channel_send(channel, message)) == CHANNEL_FULL)
+        channel_wait_for_room(channel);
     return result;
 }
 

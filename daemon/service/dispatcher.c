@@ -232,6 +232,15 @@ static void dispatcher_log_insecure(const struct endpoint *endpoint) {
                endpoint_label(endpoint));
 }
 
+/* A row of an ordered endpoint holds up the next one; and outcomes that are not written hold slots,
+ * of which a small max_in_flight leaves few. */
+static bool dispatcher_waits_for_store(const struct dispatcher *dispatcher,
+                                       const struct delivery *delivery) {
+    const struct scheduler *scheduler = &dispatcher->scheduler;
+    return delivery->endpoint->ordered ||
+           scheduler->n_unwritten * 2 >= scheduler->policy.max_in_flight;
+}
+
 /* A call has ended: the scheduler decides, the store writes. */
 static void dispatcher_complete(struct dispatcher *dispatcher, struct http_call *call,
                                 struct now now) {
@@ -257,6 +266,7 @@ static void dispatcher_complete(struct dispatcher *dispatcher, struct http_call 
         .disable_endpoint = completion.disable_endpoint,
         .failing_began = completion.news.failing_began,
         .failing_ended = completion.news.failing_ended,
+        .urgent = dispatcher_waits_for_store(dispatcher, delivery),
         .outcome = call->outcome,
     };
     call->outcome = (struct outcome){0}; /* it has moved */
@@ -397,6 +407,8 @@ static void dispatcher_turn(struct dispatcher *dispatcher) {
     if (scheduler_run(&dispatcher->scheduler, now, RUN_BUDGET))
         waker_wake(&dispatcher->waker);
     dispatcher_tell_gates(dispatcher, now);
+    pool_ring(dispatcher->pool);
+    store_ring(dispatcher->store);
     dispatcher_set_timer(dispatcher, now);
     dispatcher_check_drained(dispatcher);
 }
@@ -516,6 +528,7 @@ void dispatcher_reload(struct dispatcher *dispatcher, struct http_policy *policy
     request->keys = new (struct seal_keys);
     *request->keys = *keys;
     store_send(dispatcher->store, request);
+    store_ring(dispatcher->store);
 }
 
 void dispatcher_drain(struct dispatcher *dispatcher) {
@@ -531,6 +544,7 @@ void dispatcher_hurry(struct dispatcher *dispatcher) {
 void dispatcher_collect(struct dispatcher *dispatcher) {
     pool_stop_lookups(dispatcher->pool);
     dispatcher_take_calls(dispatcher, clock_now());
+    store_ring(dispatcher->store);
 }
 
 bool dispatcher_alive(struct dispatcher *dispatcher) {

@@ -61,6 +61,8 @@ static int queue_prepare(struct queue *queue, struct error *error) {
         {&queue->changes, sql_changes},
         {&queue->boot, sql_boot},
         {&queue->data_version, "PRAGMA data_version"},
+        {&queue->begin, "BEGIN"},
+        {&queue->end, "COMMIT"},
     };
     int r = 0;
     for (size_t i = 0; !r && i < sizeof all / sizeof *all; i++)
@@ -84,7 +86,8 @@ int queue_open(struct queue *queue, struct database *database, const struct seal
 void queue_close(struct queue *queue) {
     sqlite3_stmt *const all[] = {queue->endpoint, queue->secrets, queue->next_due,
                                  queue->due,      queue->row,     queue->fresh,
-                                 queue->changes,  queue->boot,    queue->data_version};
+                                 queue->changes,  queue->boot,    queue->data_version,
+                                 queue->begin,    queue->end};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         sqlite3_finalize(all[i]);
     map_free(&queue->handed_out);
@@ -99,6 +102,22 @@ static int queue_reset(struct queue *queue, sqlite3_stmt *statement, int code,
         r = database_error(queue->database, code, "read the queue", error);
     sqlite3_reset(statement);
     return r;
+}
+
+int queue_begin(struct queue *queue, struct error *error) {
+    if (queue->reading)
+        return 0;
+    int code = sqlite3_step(queue->begin);
+    queue->reading = code == SQLITE_DONE;
+    return queue_reset(queue, queue->begin, code, error);
+}
+
+void queue_end(struct queue *queue) {
+    if (!queue->reading)
+        return;
+    sqlite3_step(queue->end); /* of a transaction that only read; it can't fail */
+    sqlite3_reset(queue->end);
+    queue->reading = false;
 }
 
 int queue_version(struct queue *queue, int64_t *version, struct error *error) {

@@ -8,11 +8,10 @@
 #include "outhook/delivery/gate.h"
 #include "outhook/delivery/seal.h"
 #include "outhook/runtime/log.h"
-#include "outhook/runtime/resource.h"
-#include "outhook/runtime/waker.h"
 #include "outhook/store/announcement.h"
 #include "outhook/store/checkpoint.h"
 #include "outhook/store/database.h"
+#include "outhook/store/exchange.h"
 #include "outhook/store/locked.h"
 #include "outhook/store/patience.h"
 #include "outhook/store/presence.h"
@@ -29,9 +28,11 @@
 #include <unistd.h>
 
 enum {
-    BATCH_MAX = 512,          /* requests taken, and outcomes written, at a time */
-    LINGER_US = 2000,         /* outcomes that follow a commit closely wait this long for company */
-    REPLIES_MAX = 1024,       /* replies nobody has taken yet */
+    BATCH_MAX = 512, /* requests taken, and outcomes written, at a time */
+    /* Outcomes that follow a commit closely wait this long for company, and less long if others
+     * wait for them. A page that several of them change is then written once. */
+    LINGER_US = 5000,
+    LINGER_URGENT_US = 1000,
     RETAIN_FRAMES_MAX = 2000, /* of the log, beyond which nothing is deleted: it can't be emptied */
 };
 
@@ -39,8 +40,7 @@ struct store {
     struct store_settings settings;
     struct seal_keys keys; /* to start with; the sealer has them from then on */
     struct task *task;
-    struct channel *requests, *replies;
-    struct waker waker;
+    struct exchange exchange;
     atomic_bool stopping, give_up;
     atomic_uint_fast64_t heartbeat;
 
@@ -62,6 +62,7 @@ struct store {
     bool more_requests; /* as many requests were taken as could be: there may be more */
     struct store_request *unwritten[BATCH_MAX];
     int n_unwritten;
+    bool urgent; /* one of them is waited for */
     int64_t committed_at_us;
     struct error error; /* why the store ended */
 };
@@ -69,23 +70,19 @@ struct store {
 /* ---- messages -------------------------------------------------------------------------------- */
 
 static void store_reply(struct store *store, struct store_reply content) {
-    struct store_reply *reply = new (struct store_reply);
-    *reply = content;
-    if (channel_send_wait(store->replies, reply) != CHANNEL_SENT)
-        store_reply_free(reply);
+    exchange_reply(&store->exchange, &content);
 }
 
 void store_send(struct store *store, struct store_request *request) {
-    enum channel_result result = channel_send(store->requests, request);
-    if (result == CHANNEL_FULL)
-        abort(); /* more unanswered requests than the requester promised */
-    if (result == CHANNEL_CLOSED)
-        store_request_free(request);
+    exchange_send(&store->exchange, request);
+}
+
+void store_ring(struct store *store) {
+    exchange_ring(&store->exchange);
 }
 
 struct store_reply *store_receive(struct store *store) {
-    void *reply;
-    return channel_receive(store->replies, &reply, 1) ? reply : NULL;
+    return exchange_receive(&store->exchange);
 }
 
 /* ---- waiting for others ---------------------------------------------------------------------- */
@@ -93,6 +90,7 @@ struct store_reply *store_receive(struct store *store) {
 /* After a failure that may pass: waits a little. False when it won't, or may not be waited for. */
 static bool store_may_retry(struct store *store, struct patience *patience, int r,
                             const struct error *error) {
+    exchange_tell(&store->exchange);
     bool again = patience_wait(patience, r, atomic_load(&store->give_up), error);
     atomic_fetch_add(&store->heartbeat, again);
     return again;
@@ -190,10 +188,14 @@ static int store_look(struct store *store, struct error *error) {
 static int store_load(struct store *store, const struct store_request *request,
                       struct error *error) {
     struct store_reply reply = {.kind = STORE_LOADED, .endpoint_id = request->endpoint_id};
-    int r = queue_load(&store->queue, request->endpoint_id, request->rows, request->bytes,
+    int r = queue_begin(&store->queue, error);
+    if (!r)
+        r = queue_load(&store->queue, request->endpoint_id, request->rows, request->bytes,
                        clock_now().wall_ms, &reply.load, error);
     if (!r)
         store_reply(store, reply);
+    else
+        queue_end(&store->queue);
     return r;
 }
 
@@ -223,6 +225,7 @@ static int store_answer_writes(struct store *store, struct error *error) {
             r = store_tell_endpoint(store, disabled, error);
     }
     store->n_unwritten = 0;
+    store->urgent = false;
     return r;
 }
 
@@ -296,12 +299,21 @@ static int store_seal(struct store *store, int64_t now_ms, struct error *error) 
 
 /* ---- serving --------------------------------------------------------------------------------- */
 
+/* Loads that come together are read in one transaction, which no other work may be in. */
+static bool request_needs_own_transaction(const struct store_request *request) {
+    return request->kind == STORE_REFRESH || request->kind == STORE_GATES ||
+           request->kind == STORE_KEYS || request->kind == STORE_LIMITS;
+}
+
 static int store_serve(struct store *store, struct store_request *request, struct error *error) {
     struct patience patience = patience_begin();
     int r = 0;
+    if (request_needs_own_transaction(request))
+        queue_end(&store->queue);
     switch (request->kind) {
     case STORE_WRITE:
         store->unwritten[store->n_unwritten++] = request;
+        store->urgent |= request->write.urgent;
         return 0;
     case STORE_LOAD:
         do
@@ -333,11 +345,15 @@ static int store_serve(struct store *store, struct store_request *request, struc
     return r;
 }
 
+static int64_t store_commit_at(const struct store *store) {
+    return store->committed_at_us + (store->urgent ? LINGER_URGENT_US : LINGER_US);
+}
+
 /* Outcomes wait a moment for company when the last commit was a moment ago: under load one commit
  * then carries many, and when there is little to do each is written at once. */
 static bool store_should_commit(const struct store *store, int64_t now_us) {
     return store->n_unwritten >= BATCH_MAX / 2 ||
-           (store->n_unwritten && now_us - store->committed_at_us >= LINGER_US) ||
+           (store->n_unwritten && now_us >= store_commit_at(store)) ||
            atomic_load(&store->stopping);
 }
 
@@ -352,7 +368,7 @@ static void store_drop_request(struct store *store, struct store_request *reques
 static int store_take_requests(struct store *store, struct error *error) {
     void *batch[BATCH_MAX];
     size_t room = (size_t)(BATCH_MAX - store->n_unwritten);
-    size_t count = channel_receive(store->requests, batch, room);
+    size_t count = channel_receive(store->exchange.requests, batch, room);
     int r = 0;
     store->more_requests = count == room;
     for (size_t i = 0; i < count; i++) {
@@ -361,6 +377,8 @@ static int store_take_requests(struct store *store, struct error *error) {
         else
             store_drop_request(store, batch[i]);
     }
+    queue_end(&store->queue);
+    exchange_tell(&store->exchange); /* what was loaded can be sent while outcomes are written */
     if (!r && store_should_commit(store, clock_mono_us()))
         r = store_commit(store, error);
     return r;
@@ -398,18 +416,18 @@ static void store_sleep(struct store *store) {
         until_us = seal_at_ms * 1000;
     if (store_retain_at(store) < until_us)
         until_us = store_retain_at(store);
-    if (store->n_unwritten && store->committed_at_us + LINGER_US < until_us)
-        until_us = store->committed_at_us + LINGER_US;
+    if (store->n_unwritten && store_commit_at(store) < until_us)
+        until_us = store_commit_at(store);
     if (store->more_fresh || store->more_requests || !store->booted)
         until_us = now_us;
     int64_t wait_us = until_us > now_us ? until_us - now_us : 0;
 
-    struct pollfd fds[] = {{.fd = store->waker.fd, .events = POLLIN},
+    struct pollfd fds[] = {{.fd = store->exchange.waker.fd, .events = POLLIN},
                            {.fd = store->watch.fd, .events = POLLIN}};
     struct timespec timeout = {wait_us / 1000000, wait_us % 1000000 * 1000};
     ppoll(fds, sizeof fds / sizeof *fds, &timeout, NULL);
     if (fds[0].revents)
-        waker_take(&store->waker);
+        waker_take(&store->exchange.waker);
     if (fds[1].revents)
         watch_read(&store->watch, clock_mono_us());
 }
@@ -423,6 +441,7 @@ static int store_turn(struct store *store, struct error *error) {
     }
     if (!r)
         r = store_boot(store, error);
+    exchange_tell(&store->exchange);
     struct now now = clock_now();
     if (!r)
         r = store_tell_locked(store, now.wall_ms, error);
@@ -437,6 +456,7 @@ static int store_turn(struct store *store, struct error *error) {
                            now.mono_ms, error);
     if (!r)
         r = vitals_look(store->settings.vitals, &store->database, now.mono_ms, error);
+    exchange_tell(&store->exchange);
     atomic_fetch_add(&store->heartbeat, 1);
     return r;
 }
@@ -519,7 +539,7 @@ static int store_start(struct store *store, struct error *error) {
 static int store_serve_all(struct store *store, struct error *error) {
     int r = store_start(store, error);
     /* All that was asked for before the stop is carried out. */
-    while (!r && !(atomic_load(&store->stopping) && channel_drained(store->requests))) {
+    while (!r && !(atomic_load(&store->stopping) && channel_drained(store->exchange.requests))) {
         r = store_turn(store, error);
         if (!r && !atomic_load(&store->stopping))
             store_sleep(store);
@@ -529,8 +549,8 @@ static int store_serve_all(struct store *store, struct error *error) {
 
 static void store_drop_requests(struct store *store) {
     void *request;
-    channel_close(store->requests);
-    while (channel_receive(store->requests, &request, 1))
+    channel_close(store->exchange.requests);
+    while (channel_receive(store->exchange.requests, &request, 1))
         store_request_free(request);
     for (int i = 0; i < store->n_unwritten; i++)
         store_request_free(store->unwritten[i]);
@@ -551,21 +571,14 @@ static void store_run(struct task *task, void *context) {
     if (r && !gave_up)
         task_fail(task, &store->error);
     store_drop_requests(store);
-    channel_close(store->replies);
+    channel_close(store->exchange.replies);
     store_close(store, r);
-}
-
-static void store_wake(void *context) {
-    struct store *store = context;
-    waker_wake(&store->waker);
 }
 
 static void store_stop(void *context) {
     struct store *store = context;
     atomic_store(&store->stopping, true);
-    channel_close(store->requests);
-    channel_close(store->replies);
-    store_wake(store);
+    exchange_stop(&store->exchange);
 }
 
 /* ---- the owner's side ------------------------------------------------------------------------ */
@@ -577,23 +590,16 @@ struct store *store_new(const struct store_settings *settings, void (*wake)(void
     if (settings->keys)
         store->keys = *settings->keys;
     store->watch.fd = -1;
-    waker_open(&store->waker);
-    store->requests = channel_new((size_t)settings->max_requests, store_wake, store);
-    store->replies = channel_new(REPLIES_MAX, wake, context);
+    exchange_open(&store->exchange, (size_t)settings->max_requests, wake, context);
     return store;
 }
 
 void store_free(struct store *store) {
-    struct store_reply *reply;
     if (!store)
         return;
-    while ((reply = store_receive(store)))
-        store_reply_free(reply);
+    exchange_close(&store->exchange);
     map_free(&store->told);
     locked_free(&store->locked);
-    channel_free(store->requests);
-    channel_free(store->replies);
-    waker_close(&store->waker);
     free(store);
 }
 

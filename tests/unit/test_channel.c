@@ -83,6 +83,25 @@ static void takes_at_most_what_is_asked_for(void **state) {
     channel_free(channel);
 }
 
+static void posting_wakes_when_it_rings(void **state) {
+    (void)state;
+    int wakes = 0;
+    struct channel *channel = channel_new(2, count_wake, &wakes);
+    channel_ring(channel);
+    assert_int_equal(wakes, 0); /* for nothing */
+    assert_int_equal(channel_post(channel, message(1)), CHANNEL_SENT);
+    assert_int_equal(channel_post(channel, message(2)), CHANNEL_SENT);
+    assert_int_equal(channel_post(channel, message(3)), CHANNEL_FULL);
+    assert_int_equal(wakes, 0);
+    channel_ring(channel);
+    assert_int_equal(wakes, 1);
+    assert_int_equal(receive_one(channel), 1);
+    assert_int_equal(receive_one(channel), 2);
+    channel_ring(channel);
+    assert_int_equal(wakes, 1);
+    channel_free(channel);
+}
+
 static void one_message_at_a_time(void **state) {
     (void)state;
     struct channel *channel = channel_new(1, NULL, NULL);
@@ -352,6 +371,7 @@ int main(void) {
         cmocka_unit_test(an_open_channel_is_never_drained),
         cmocka_unit_test(closed_counts_more_than_full),
         cmocka_unit_test(woken_when_the_first_message_comes),
+        cmocka_unit_test(posting_wakes_when_it_rings),
         cmocka_unit_test(woken_once_by_closing),
         cmocka_unit_test(a_sender_waits_for_room),
         cmocka_unit_test(a_sender_waits_until_it_is_closed),

@@ -99,6 +99,7 @@ static void ask_load(struct rig *rig, int64_t endpoint_id, int rows) {
     *request = (struct store_request){
         .kind = STORE_LOAD, .endpoint_id = endpoint_id, .rows = rows, .bytes = PLENTY};
     store_send(rig->store, request);
+    store_ring(rig->store);
 }
 
 static void ask_release(struct rig *rig, int64_t delivery_id) {
@@ -106,6 +107,7 @@ static void ask_release(struct rig *rig, int64_t delivery_id) {
     request->kind = STORE_RELEASE;
     request->write.delivery_id = delivery_id;
     store_send(rig->store, request);
+    store_ring(rig->store);
 }
 
 /* Loads the only row that is due. */
@@ -134,6 +136,7 @@ static void ask_write(struct rig *rig, struct delivery *delivery, enum write_fat
                                     .disable_endpoint = verdict == VERDICT_GONE,
                                     .outcome = {.verdict = verdict, .status_code = 200}};
     store_send(rig->store, request);
+    store_ring(rig->store);
 }
 
 /* An endpoint that the store has told of, with a row. */

@@ -37,6 +37,9 @@ void pool_send(struct pool *pool, struct http_call *call);
 /* Goes on with calls whose hosts have been looked up, or have not in time. */
 void pool_turn(struct pool *pool, int64_t now_mono_ms);
 
+/* Wakes the workers for the calls that were sent since the last time; to be called after them. */
+void pool_ring(struct pool *pool);
+
 /* When pool_turn() is due even if nothing wakes the owner; CLOCK_NEVER: not. */
 int64_t pool_wake_at(const struct pool *pool);
 

@@ -30,10 +30,12 @@ void worker_free(struct worker *worker);
  */
 struct task_definition worker_task(struct worker *worker);
 
-/* Hands a call over; it comes back through `done`. Never finds the channel full as long as there
+/* Hands a call over, which begins once worker_ring() is called after it; it comes back through `done`. Never finds the channel full as long as there
  * are no more than `capacity` calls. A call that comes after the end comes back aborted at once.
  * Owner's thread. */
 void worker_send(struct worker *worker, struct http_call *call);
+
+void worker_ring(struct worker *worker);
 
 /* A number that grows while the worker's loop turns; worker_nudge() makes it turn. Any thread. */
 uint64_t worker_heartbeat(struct worker *worker);

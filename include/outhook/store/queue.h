@@ -32,7 +32,8 @@ struct queue {
     int64_t last_delivery_id;     /* everything up to here has been noticed */
     int64_t last_change_seq;      /* endpoint changes up to here have been noticed */
     struct sqlite3_stmt *endpoint, *secrets, *next_due, *due, *row, *fresh, *changes, *boot,
-        *data_version;
+        *data_version, *begin, *end;
+    bool reading; /* between queue_begin() and queue_end() */
 };
 
 /* Rows that were loaded for one lane. */
@@ -78,6 +79,11 @@ int queue_changes(struct queue *queue, int64_t ids[QUEUE_PAGE], int *count,
  */
 int queue_fresh(struct queue *queue, struct queue_notice notices[QUEUE_PAGE], int *count,
                 bool *more, struct error *error) must_check;
+
+/* Begins to read several things in one transaction, which costs less than one for each; again and
+ * again. Nothing may be written until queue_end(). */
+int queue_begin(struct queue *queue, struct error *error) must_check;
+void queue_end(struct queue *queue);
 
 /* Loads up to `rows` rows that are due at `now_wall_ms`, with at most `bytes` of payload. */
 int queue_load(struct queue *queue, int64_t endpoint_id, int rows, int64_t bytes,

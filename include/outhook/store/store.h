@@ -53,6 +53,9 @@ struct task_definition store_task(struct store *store);
  * thread. */
 void store_send(struct store *store, struct store_request *request);
 
+/* Wakes the store for what was sent since the last time. Owner's thread. */
+void store_ring(struct store *store);
+
 /* Takes a reply, or NULL. The reply is the caller's: store_reply_free(). Owner's thread. */
 struct store_reply *store_receive(struct store *store);
 

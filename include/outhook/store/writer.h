@@ -32,6 +32,7 @@ struct write {
     bool disable_endpoint;  /* it is gone, or has failed for too long: disable it, too */
     bool failing_began;     /* at finished_at its failures began */
     bool failing_ended;     /* or ended */
+    bool urgent;            /* somebody waits for it to be written */
     struct outcome outcome; /* owned */
 
     /* What the transaction found: a person had cancelled the delivery meanwhile, so only the
