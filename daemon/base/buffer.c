@@ -41,13 +41,15 @@ void buffer_print(struct buffer *buffer, const char *format, ...) {
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    size_t room = buffer->capacity - buffer->length; /* 0 while there is no memory yet */
+    int length = vsnprintf(room ? buffer->data + buffer->length : NULL, room, format, arguments);
     va_end(arguments);
-    if (length > 0) {
+    if (length >= 0 && (size_t)length >= room) {
         buffer_reserve(buffer, (size_t)length);
         vsnprintf(buffer->data + buffer->length, (size_t)length + 1, format, again);
-        buffer->length += (size_t)length;
     }
+    if (length > 0)
+        buffer->length += (size_t)length;
     va_end(again);
 }
 

@@ -25,6 +25,9 @@ struct endpoint *endpoint_unref(struct endpoint *endpoint) {
         explicit_bzero(endpoint->secrets[i].secret, strlen(endpoint->secrets[i].secret));
         free(endpoint->secrets[i].secret);
     }
+    if (endpoint->secrets)
+        explicit_bzero(endpoint->secrets,
+                       (size_t)endpoint->secret_count * sizeof *endpoint->secrets);
     free(endpoint->secrets);
     free(endpoint->locked);
     free(endpoint->name);

@@ -5,17 +5,13 @@
 #include "outhook/delivery/header.h"
 
 #include <inttypes.h>
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    MAC_BYTES = 32,
     ED25519_KEY_BYTES = 32,
     ED25519_SIGNATURE_BYTES = 64,
     KEY_BYTES_MAX = (SECRET_LENGTH_MAX + 3) / 4 * 3,
@@ -53,24 +49,6 @@ const char *signing_name(enum signing signing) {
 
 /* ---- libcrypto ------------------------------------------------------------------------------- */
 
-static pthread_once_t hmac_once = PTHREAD_ONCE_INIT;
-static EVP_MAC_CTX *hmac_template; /* HMAC-SHA256 without a key; looking it up by name is slow */
-
-static void hmac_prepare(void) {
-    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    EVP_MAC_CTX *context = mac ? EVP_MAC_CTX_new(mac) : NULL;
-    char digest[] = "SHA256";
-    OSSL_PARAM parameters[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-        OSSL_PARAM_construct_end(),
-    };
-    if (context && EVP_MAC_CTX_set_params(context, parameters) == 1)
-        hmac_template = context;
-    else
-        EVP_MAC_CTX_free(context);
-    EVP_MAC_free(mac);
-}
-
 static int crypto_failed(struct error *error, const char *what) {
     const char *reason = ERR_reason_error_string(ERR_peek_last_error());
     /* What is left in the thread's queue would be taken for the next TLS call's error. */
@@ -94,25 +72,8 @@ static void crypto_free(void *memory, const char *file, int line) {
     free(memory);
 }
 
-int signature_prepare(struct error *error) {
+void signature_set_allocator(void) {
     CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free);
-    pthread_once(&hmac_once, hmac_prepare);
-    return hmac_template ? 0 : crypto_failed(error, "an HMAC-SHA256");
-}
-
-/* HMAC-SHA256 (RFC 2104) of `prefix` and the body. */
-static int hmac_sha256(const void *key, size_t key_bytes, const char *prefix,
-                       const struct signature_input *input, unsigned char mac[MAC_BYTES],
-                       struct error *error) {
-    pthread_once(&hmac_once, hmac_prepare);
-    EVP_MAC_CTX *context = hmac_template ? EVP_MAC_CTX_dup(hmac_template) : NULL;
-    size_t length = 0;
-    bool made = context && EVP_MAC_init(context, key, key_bytes, NULL) == 1 &&
-                EVP_MAC_update(context, (const unsigned char *)prefix, strlen(prefix)) == 1 &&
-                EVP_MAC_update(context, input->body, input->body_bytes) == 1 &&
-                EVP_MAC_final(context, mac, &length, MAC_BYTES) == 1 && length == MAC_BYTES;
-    EVP_MAC_CTX_free(context);
-    return made ? 0 : crypto_failed(error, "an HMAC-SHA256");
 }
 
 /* Ed25519 (RFC 8032) reads its message twice, so that needs it in one piece. */
@@ -215,6 +176,35 @@ int signature_secret_check(enum signing signing, const char *secret, struct erro
     return 0;
 }
 
+/* As it would be read for each call. */
+static bool standard_hmac_key(const char *secret, struct hmac_key *hmac) {
+    struct error ignored = {0};
+    struct standard_key key;
+    bool is_hmac = !standard_key_read(&key, secret, &ignored) && !key.ed25519;
+    if (is_hmac)
+        hmac_key_set(hmac, key.bytes, key.length);
+    OPENSSL_cleanse(&key, sizeof key);
+    return is_hmac;
+}
+
+bool signature_prepare(enum signing signing, const char *secret, struct hmac_key *key) {
+    struct error ignored = {0};
+    switch (signing) {
+    case SIGNING_STANDARD:
+        return standard_hmac_key(secret, key);
+    case SIGNING_GITHUB:
+    case SIGNING_STRIPE:
+    case SIGNING_SHOPIFY:
+        if (secret_length_check(secret, &ignored))
+            return false;
+        hmac_key_set(key, secret, strlen(secret));
+        return true;
+    case SIGNING_NONE:
+        break;
+    }
+    return false;
+}
+
 /* ---- signatures ------------------------------------------------------------------------------ */
 
 /* Appends base64 of at most ED25519_SIGNATURE_BYTES. */
@@ -224,28 +214,42 @@ static void append_base64(struct buffer *lines, const unsigned char *bytes, size
     buffer_append(lines, text, strlen(text));
 }
 
-static void append_hex(struct buffer *lines, const unsigned char mac[MAC_BYTES]) {
+static void append_hex(struct buffer *lines, const unsigned char mac[HMAC_BYTES]) {
     static const char digits[] = "0123456789abcdef";
-    char text[2 * MAC_BYTES];
-    for (size_t i = 0; i < MAC_BYTES; i++) {
+    char text[2 * HMAC_BYTES];
+    for (size_t i = 0; i < HMAC_BYTES; i++) {
         text[2 * i] = digits[mac[i] >> 4];
         text[2 * i + 1] = digits[mac[i] & 0xf];
     }
     buffer_append(lines, text, sizeof text);
 }
 
-/* Signs with a secret as the other formats than the standard do: it is the key as it stands. */
-static int raw_hmac(const char *secret, const char *prefix, const struct signature_input *input,
-                    unsigned char mac[MAC_BYTES], struct error *error) {
-    int r = secret_length_check(secret, error);
-    return r ? r : hmac_sha256(secret, strlen(secret), prefix, input, mac, error);
+static void hmac_of(const struct hmac_key *key, const char *prefix,
+                    const struct signature_input *input, unsigned char mac[HMAC_BYTES]) {
+    hmac_make(key, prefix, strlen(prefix), input->body, input->body_bytes, mac);
 }
 
-static int standard_sign(const struct standard_key *key, const char *prefix,
-                         const struct signature_input *input,
-                         unsigned char signature[ED25519_SIGNATURE_BYTES], struct error *error) {
-    if (!key->ed25519)
-        return hmac_sha256(key->bytes, key->length, prefix, input, signature, error);
+/* Signs with a secret as the other formats than the standard do: it is the key as it stands. */
+static int raw_hmac(const struct signature_secret *secret, const char *prefix,
+                    const struct signature_input *input, unsigned char mac[HMAC_BYTES],
+                    struct error *error) {
+    struct hmac_key key;
+    if (secret->key) {
+        hmac_of(secret->key, prefix, input, mac);
+        return 0;
+    }
+    int r = secret_length_check(secret->text, error);
+    if (r)
+        return r;
+    hmac_key_set(&key, secret->text, strlen(secret->text));
+    hmac_of(&key, prefix, input, mac);
+    OPENSSL_cleanse(&key, sizeof key);
+    return 0;
+}
+
+static int standard_ed25519(const struct standard_key *key, const char *prefix,
+                            const struct signature_input *input,
+                            unsigned char signature[ED25519_SIGNATURE_BYTES], struct error *error) {
     EVP_PKEY *private;
     int r = ed25519_private(&private, key, error);
     if (!r)
@@ -254,23 +258,50 @@ static int standard_sign(const struct standard_key *key, const char *prefix,
     return r;
 }
 
-static int append_standard_entry(struct buffer *lines, const char *secret, const char *prefix,
-                                 const struct signature_input *input, struct error *error) {
+static void append_standard_hmac(struct buffer *lines, const struct hmac_key *key,
+                                 const char *prefix, const struct signature_input *input) {
+    unsigned char mac[HMAC_BYTES];
+    hmac_of(key, prefix, input, mac);
+    buffer_append(lines, "v1,", 3);
+    append_base64(lines, mac, sizeof mac);
+}
+
+static int append_standard_ed25519(struct buffer *lines, const struct standard_key *key,
+                                   const char *prefix, const struct signature_input *input,
+                                   struct error *error) {
     unsigned char signature[ED25519_SIGNATURE_BYTES];
+    int r = standard_ed25519(key, prefix, input, signature, error);
+    if (r)
+        return r;
+    buffer_append(lines, "v1a,", 4);
+    append_base64(lines, signature, sizeof signature);
+    return 0;
+}
+
+static int append_standard_entry(struct buffer *lines, const struct signature_secret *secret,
+                                 const char *prefix, const struct signature_input *input,
+                                 struct error *error) {
     struct standard_key key;
-    int r = standard_key_read(&key, secret, error);
-    if (!r)
-        r = standard_sign(&key, prefix, input, signature, error);
-    if (!r) {
-        buffer_print(lines, "%s,", key.ed25519 ? "v1a" : "v1");
-        append_base64(lines, signature, key.ed25519 ? ED25519_SIGNATURE_BYTES : MAC_BYTES);
+    struct hmac_key hmac;
+    if (secret->key) {
+        append_standard_hmac(lines, secret->key, prefix, input);
+        return 0;
+    }
+    int r = standard_key_read(&key, secret->text, error);
+    if (!r && key.ed25519) {
+        r = append_standard_ed25519(lines, &key, prefix, input, error);
+    } else if (!r) {
+        hmac_key_set(&hmac, key.bytes, key.length);
+        append_standard_hmac(lines, &hmac, prefix, input);
+        OPENSSL_cleanse(&hmac, sizeof hmac);
     }
     OPENSSL_cleanse(&key, sizeof key);
     return r;
 }
 
-static int append_standard(struct buffer *lines, const char *const *secrets, int secret_count,
-                           const struct signature_input *input, struct error *error) {
+static int append_standard(struct buffer *lines, const struct signature_secret *secrets,
+                           int secret_count, const struct signature_input *input,
+                           struct error *error) {
     if (!secret_count)
         return 0;
     struct buffer prefix = {0};
@@ -279,21 +310,22 @@ static int append_standard(struct buffer *lines, const char *const *secrets, int
     int r = 0;
     for (int i = 0; !r && i < secret_count; i++) {
         buffer_append(lines, " ", 1);
-        r = append_standard_entry(lines, secrets[i], buffer_text(&prefix), input, error);
+        r = append_standard_entry(lines, &secrets[i], buffer_text(&prefix), input, error);
     }
     buffer_append(lines, "\n", 1);
     buffer_free(&prefix);
     return r;
 }
 
-static int append_github(struct buffer *lines, const char *const *secrets, int secret_count,
-                         const struct signature_input *input, struct error *error) {
+static int append_github(struct buffer *lines, const struct signature_secret *secrets,
+                         int secret_count, const struct signature_input *input,
+                         struct error *error) {
     buffer_print(lines, "X-GitHub-Event: %s\nX-GitHub-Delivery: %s\n",
                  input->type ? input->type : "webhook", input->uid);
     if (!secret_count)
         return 0;
-    unsigned char mac[MAC_BYTES];
-    int r = raw_hmac(secrets[0], "", input, mac, error);
+    unsigned char mac[HMAC_BYTES];
+    int r = raw_hmac(&secrets[0], "", input, mac, error);
     if (r)
         return r;
     buffer_print(lines, "X-Hub-Signature-256: sha256=");
@@ -302,8 +334,9 @@ static int append_github(struct buffer *lines, const char *const *secrets, int s
     return 0;
 }
 
-static int append_stripe(struct buffer *lines, const char *const *secrets, int secret_count,
-                         const struct signature_input *input, struct error *error) {
+static int append_stripe(struct buffer *lines, const struct signature_secret *secrets,
+                         int secret_count, const struct signature_input *input,
+                         struct error *error) {
     if (!secret_count)
         return 0;
     struct buffer prefix = {0};
@@ -311,8 +344,8 @@ static int append_stripe(struct buffer *lines, const char *const *secrets, int s
     buffer_print(lines, "Stripe-Signature: t=%" PRId64, input->timestamp_s);
     int r = 0;
     for (int i = 0; !r && i < secret_count; i++) {
-        unsigned char mac[MAC_BYTES];
-        r = raw_hmac(secrets[i], buffer_text(&prefix), input, mac, error);
+        unsigned char mac[HMAC_BYTES];
+        r = raw_hmac(&secrets[i], buffer_text(&prefix), input, mac, error);
         if (r)
             break;
         buffer_print(lines, ",v1=");
@@ -323,15 +356,16 @@ static int append_stripe(struct buffer *lines, const char *const *secrets, int s
     return r;
 }
 
-static int append_shopify(struct buffer *lines, const char *const *secrets, int secret_count,
-                          const struct signature_input *input, struct error *error) {
+static int append_shopify(struct buffer *lines, const struct signature_secret *secrets,
+                          int secret_count, const struct signature_input *input,
+                          struct error *error) {
     buffer_print(lines, "X-Shopify-Webhook-Id: %s\n", input->uid);
     if (input->type)
         buffer_print(lines, "X-Shopify-Topic: %s\n", input->type);
     if (!secret_count)
         return 0;
-    unsigned char mac[MAC_BYTES];
-    int r = raw_hmac(secrets[0], "", input, mac, error);
+    unsigned char mac[HMAC_BYTES];
+    int r = raw_hmac(&secrets[0], "", input, mac, error);
     if (r)
         return r;
     buffer_print(lines, "X-Shopify-Hmac-Sha256: ");
@@ -340,9 +374,9 @@ static int append_shopify(struct buffer *lines, const char *const *secrets, int 
     return 0;
 }
 
-static int append_format(struct buffer *lines, enum signing signing, const char *const *secrets,
-                         int secret_count, const struct signature_input *input,
-                         struct error *error) {
+static int append_format(struct buffer *lines, enum signing signing,
+                         const struct signature_secret *secrets, int secret_count,
+                         const struct signature_input *input, struct error *error) {
     switch (signing) {
     case SIGNING_STANDARD:
         return append_standard(lines, secrets, secret_count, input, error);
@@ -369,8 +403,9 @@ static int input_check(const struct signature_input *input, struct error *error)
     return 0;
 }
 
-int signature_append(struct buffer *lines, enum signing signing, const char *const *secrets,
-                     int secret_count, const struct signature_input *input, struct error *error) {
+int signature_append_keyed(struct buffer *lines, enum signing signing,
+                           const struct signature_secret *secrets, int secret_count,
+                           const struct signature_input *input, struct error *error) {
     int r = input_check(input, error);
     if (r)
         return r;
@@ -383,5 +418,15 @@ int signature_append(struct buffer *lines, enum signing signing, const char *con
         lines->length = before;
         lines->data[before] = '\0';
     }
+    return r;
+}
+
+int signature_append(struct buffer *lines, enum signing signing, const char *const *secrets,
+                     int secret_count, const struct signature_input *input, struct error *error) {
+    struct signature_secret *texts = memory_new((size_t)secret_count + 1, sizeof *texts);
+    for (int i = 0; i < secret_count; i++)
+        texts[i].text = secrets[i];
+    int r = signature_append_keyed(lines, signing, texts, secret_count, input, error);
+    free(texts);
     return r;
 }

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SECRETS_USUAL = 4 };
+
 static void headers_add(struct curl_slist **headers, const char *line) {
     struct curl_slist *longer = curl_slist_append(*headers, line);
     if (!longer)
@@ -22,22 +24,27 @@ static void headers_add(struct curl_slist **headers, const char *line) {
 
 /* The secrets that are still valid, newest first; returns how many. */
 static int headers_secrets(const struct http_call *call, int64_t now_wall_ms,
-                           const char **secrets) {
+                           struct signature_secret *secrets) {
     const struct endpoint *endpoint = call->endpoint;
+    const struct http_policy *policy = call->policy;
     int count = 0;
-    for (int i = 0; i < endpoint->secret_count; i++)
-        if (endpoint->secrets[i].expires_at > now_wall_ms)
-            secrets[count++] = endpoint->secrets[i].secret;
-    if (!count && !endpoint->name && call->policy->default_secret)
-        secrets[count++] = call->policy->default_secret;
+    for (int i = 0; i < endpoint->secret_count; i++) {
+        const struct endpoint_secret *secret = &endpoint->secrets[i];
+        if (secret->expires_at > now_wall_ms)
+            secrets[count++] = (struct signature_secret){
+                .text = secret->secret, .key = secret->keyed ? &secret->key : NULL};
+    }
+    if (!count && !endpoint->name && policy->default_secret)
+        secrets[count++] = (struct signature_secret){.text = policy->default_secret};
     return count;
 }
 
 static int headers_sign(const struct http_call *call, int64_t now_wall_ms, struct buffer *lines,
                         struct error *error) {
     const struct delivery *delivery = call->delivery;
-    const char **secrets =
-        memory_new((size_t)call->endpoint->secret_count + 1, sizeof(const char *));
+    struct signature_secret usual[SECRETS_USUAL], *secrets = usual;
+    if (call->endpoint->secret_count + 1 > SECRETS_USUAL)
+        secrets = memory_new((size_t)call->endpoint->secret_count + 1, sizeof *secrets);
     struct signature_input input = {
         .uid = delivery->uid,
         .type = delivery->type,
@@ -46,8 +53,9 @@ static int headers_sign(const struct http_call *call, int64_t now_wall_ms, struc
         .body_bytes = delivery->payload_bytes,
     };
     int count = headers_secrets(call, now_wall_ms, secrets);
-    int r = signature_append(lines, call->endpoint->signing, secrets, count, &input, error);
-    free(secrets);
+    int r = signature_append_keyed(lines, call->endpoint->signing, secrets, count, &input, error);
+    if (secrets != usual)
+        free(secrets);
     return r;
 }
 

@@ -290,9 +290,8 @@ int supervisor_run(struct config *config, const struct supervisor_options *optio
     struct http_policy *policy = NULL;
     struct seal_keys keys = {0};
     resource_set_allocator();
-    int r = signature_prepare(error);
-    if (!r)
-        r = dispatcher_http_policy(config, &policy, error);
+    signature_set_allocator();
+    int r = dispatcher_http_policy(config, &policy, error);
     if (!r)
         r = keyring_load(config->secret_key_file, &keys, error);
     if (!r)

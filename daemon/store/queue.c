@@ -193,8 +193,9 @@ static void queue_add_secret(struct queue *queue, struct endpoint *endpoint, con
     }
     endpoint->secrets = memory_resize(endpoint->secrets, (size_t)endpoint->secret_count + 1,
                                       sizeof *endpoint->secrets);
-    endpoint->secrets[endpoint->secret_count++] =
-        (struct endpoint_secret){.secret = secret, .expires_at = expires_at};
+    struct endpoint_secret *added = &endpoint->secrets[endpoint->secret_count++];
+    *added = (struct endpoint_secret){.secret = secret, .expires_at = expires_at};
+    added->keyed = signature_prepare(endpoint->signing, secret, &added->key);
 }
 
 static int queue_read_secrets(struct queue *queue, struct endpoint *endpoint, struct error *error) {

@@ -30,7 +30,7 @@ static void add_secret(struct endpoint *endpoint, const char *secret) {
     endpoint->secrets = memory_resize(endpoint->secrets, (size_t)endpoint->secret_count + 1,
                                       sizeof *endpoint->secrets);
     endpoint->secrets[endpoint->secret_count++] =
-        (struct endpoint_secret){memory_copy_string(secret), INT64_MAX};
+        (struct endpoint_secret){.secret = memory_copy_string(secret), .expires_at = INT64_MAX};
 }
 
 /* The sanitizers find what the last reference leaves behind, or takes too early. */

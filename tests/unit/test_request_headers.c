@@ -54,7 +54,7 @@ static void add_secret(struct http_call *call, const char *secret, int64_t expir
     endpoint->secrets = memory_resize(endpoint->secrets, (size_t)endpoint->secret_count + 1,
                                       sizeof *endpoint->secrets);
     endpoint->secrets[endpoint->secret_count++] =
-        (struct endpoint_secret){memory_copy_string(secret), expires_at};
+        (struct endpoint_secret){.secret = memory_copy_string(secret), .expires_at = expires_at};
 }
 
 static struct made make(struct http_call *call) {

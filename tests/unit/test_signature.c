@@ -357,6 +357,31 @@ static void what_would_break_a_header_is_refused(void **state) {
     buffer_free(&lines);
 }
 
+static void a_prepared_secret_signs_the_same(void **state) {
+    (void)state;
+    const char *text = SECRET;
+    struct signature_input input = input_of(BODY);
+    struct hmac_key key;
+#define COMPARE(constant, word)                                                                    \
+    {                                                                                              \
+        struct buffer plain = {0}, prepared = {0};                                                 \
+        bool made = signature_prepare(SIGNING_##constant, text, &key);                             \
+        struct signature_secret secret = {text, made ? &key : NULL};                               \
+        assert_int_equal(made, SIGNING_##constant != SIGNING_NONE);                                \
+        assert_int_equal(signature_append(&plain, SIGNING_##constant, &text, 1, &input, NULL), 0); \
+        assert_int_equal(                                                                          \
+            signature_append_keyed(&prepared, SIGNING_##constant, &secret, 1, &input, NULL), 0);   \
+        assert_string_equal(buffer_text(&prepared), buffer_text(&plain));                          \
+        buffer_free(&plain);                                                                       \
+        buffer_free(&prepared);                                                                    \
+    }
+    SIGNINGS(COMPARE)
+#undef COMPARE
+    assert_false(signature_prepare(SIGNING_STANDARD, "whsec_no base64!", &key));
+    assert_false(signature_prepare(SIGNING_STANDARD, "whsk_AAAA", &key));
+    assert_false(signature_prepare(SIGNING_GITHUB, "", &key));
+}
+
 /* A header that a user could give as well would be sent twice. */
 static void every_header_is_known_to_be_ours(void **state) {
     (void)state;
@@ -393,6 +418,7 @@ int main(void) {
         cmocka_unit_test(standard_and_stripe_sign_what_stands_around_the_body),
         cmocka_unit_test(unusable_secrets_are_refused),
         cmocka_unit_test(what_would_break_a_header_is_refused),
+        cmocka_unit_test(a_prepared_secret_signs_the_same),
         cmocka_unit_test(every_header_is_known_to_be_ours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

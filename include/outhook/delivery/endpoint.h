@@ -18,6 +18,8 @@
 struct endpoint_secret {
     char *secret;
     int64_t expires_at; /* wall ms; CLOCK_NEVER when it doesn't */
+    bool keyed;         /* `key` is prepared from it */
+    struct hmac_key key;
 };
 
 struct endpoint {

@@ -31,6 +31,7 @@
 
 #include "outhook/base/buffer.h"
 #include "outhook/base/error.h"
+#include "outhook/delivery/hmac.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -69,15 +70,23 @@ bool signing_parse(const char *word, enum signing *signing);
 const char *signing_name(enum signing signing);
 
 /* Has libcrypto (and with it libssl) take its memory from memory.h, for after one allocation that
- * failed in it, all TLS and all signatures may fail until the process ends; and prepares what all
- * signatures need. 0, or ERROR_FAILED and a sentence when libcrypto can't sign. Before anything
- * else of libcrypto. */
-int signature_prepare(struct error *error) must_check;
+ * failed in it, all TLS may fail until the process ends. Before anything else of libcrypto. */
+void signature_set_allocator(void);
 
 /* Judges whether a format can sign with a secret: 0, or ERROR_USAGE and a sentence that says what a
  * secret should look like and never shows this one. */
 int signature_secret_check(enum signing signing, const char *secret,
                            struct error *error) must_check;
+
+/* A secret, and what was prepared from it; NULL: nothing, which costs more. */
+struct signature_secret {
+    const char *text;
+    const struct hmac_key *key;
+};
+
+/* Prepares a secret for a format. False when there is nothing to prepare: it is ed25519's, or it
+ * can't sign, which then is told when it should. The key is wiped by whoever has it. */
+bool signature_prepare(enum signing signing, const char *secret, struct hmac_key *key);
 
 /* Appends the format's headers to `lines`, each as "Name: value\n". `secrets` may be empty, which
  * leaves the signature out. The body is not copied, except by ed25519, which can't sign it in
@@ -85,6 +94,11 @@ int signature_secret_check(enum signing signing, const char *secret,
  *
  * Returns 0; ERROR_USAGE when a secret is unusable (as signature_secret_check() says) or the uid or
  * type can't stand in a header; ERROR_FAILED when libcrypto fails. `lines` is then as it was. */
+int signature_append_keyed(struct buffer *lines, enum signing signing,
+                           const struct signature_secret *secrets, int secret_count,
+                           const struct signature_input *input, struct error *error) must_check;
+
+/* As signature_append_keyed(), with nothing prepared. */
 int signature_append(struct buffer *lines, enum signing signing, const char *const *secrets,
                      int secret_count, const struct signature_input *input,
                      struct error *error) must_check;
