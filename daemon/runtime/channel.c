@@ -84,28 +84,39 @@ void channel_ring(struct channel *channel) {
         channel_wake(channel);
 }
 
-static void channel_wait_for_room(struct channel *channel) {
+/* Puts it in as soon as there is room, under one hold of the lock. */
+static enum channel_result channel_put_waiting(struct channel *channel, void *message,
+                                               bool *was_empty) {
+    enum channel_result result = CHANNEL_CLOSED;
+    *was_empty = false;
+
     pthread_mutex_lock(&channel->lock);
     channel->waiting++;
     while (!channel->closed && channel->count == channel->capacity)
         pthread_cond_wait(&channel->room, &channel->lock);
     channel->waiting--;
-    pthread_mutex_unlock(&channel->lock);
-}
-
-enum channel_result channel_post_wait(struct channel *channel, void *message) {
-    enum channel_result result;
-    while ((result = channel_post(channel, message)) == CHANNEL_FULL) {
-        channel_wake(channel); /* nobody may have rung for what is in there */
-        channel_wait_for_room(channel);
+    if (!channel->closed) {
+        *was_empty = channel_put(channel, message);
+        result = CHANNEL_SENT;
     }
+    pthread_mutex_unlock(&channel->lock);
     return result;
 }
 
+enum channel_result channel_post_wait(struct channel *channel, void *message) {
+    bool ignored;
+    enum channel_result result = channel_post(channel, message);
+    if (result != CHANNEL_FULL)
+        return result;
+    channel_wake(channel); /* nobody may have rung for what is in there */
+    return channel_put_waiting(channel, message, &ignored);
+}
+
 enum channel_result channel_send_wait(struct channel *channel, void *message) {
-    enum channel_result result;
-    while ((result = channel_send(channel, message)) == CHANNEL_FULL)
-        channel_wait_for_room(channel);
+    bool was_empty;
+    enum channel_result result = channel_put_waiting(channel, message, &was_empty);
+    if (was_empty)
+        channel_wake(channel);
     return result;
 }
 

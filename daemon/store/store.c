@@ -5,7 +5,6 @@
 #include "outhook/base/memory.h"
 #include "outhook/delivery/delivery.h"
 #include "outhook/delivery/endpoint.h"
-#include "outhook/delivery/gate.h"
 #include "outhook/delivery/seal.h"
 #include "outhook/runtime/log.h"
 #include "outhook/store/announcement.h"
@@ -23,16 +22,13 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 enum {
     BATCH_MAX = 512, /* requests taken, and outcomes written, at a time */
-    /* Outcomes that follow a commit closely wait this long for company, and less long if others
-     * wait for them. A page that several of them change is then written once. */
+    /* Outcomes that follow a commit closely wait for company, so that a page is written once. */
     LINGER_US = 5000,
-    LINGER_URGENT_US = 1000,
+    LINGER_URGENT_US = 1000,  /* when others wait for them */
     RETAIN_FRAMES_MAX = 2000, /* of the log, beyond which nothing is deleted: it can't be emptied */
 };
 
@@ -68,10 +64,6 @@ struct store {
 };
 
 /* ---- messages -------------------------------------------------------------------------------- */
-
-static void store_reply(struct store *store, struct store_reply content) {
-    exchange_reply(&store->exchange, &content);
-}
 
 void store_send(struct store *store, struct store_request *request) {
     exchange_send(&store->exchange, request);
@@ -111,10 +103,12 @@ static int store_tell_endpoint(struct store *store, int64_t id, struct error *er
     locked_note(&store->locked, id, endpoint);
     if (endpoint) {
         map_put(&store->told, id, store);
-        store_reply(store, (struct store_reply){
-                               .kind = STORE_ENDPOINT, .endpoint = endpoint, .due_at = next_due});
+        exchange_reply(&store->exchange, &(struct store_reply){.kind = STORE_ENDPOINT,
+                                                               .endpoint = endpoint,
+                                                               .due_at = next_due});
     } else if (map_remove(&store->told, id)) {
-        store_reply(store, (struct store_reply){.kind = STORE_ENDPOINT_GONE, .endpoint_id = id});
+        exchange_reply(&store->exchange,
+                       &(struct store_reply){.kind = STORE_ENDPOINT_GONE, .endpoint_id = id});
     }
     return 0;
 }
@@ -136,7 +130,7 @@ static int store_boot(struct store *store, struct error *error) {
     }
     if (!r && count < QUEUE_PAGE) {
         store->booted = true;
-        store_reply(store, (struct store_reply){.kind = STORE_OPENED});
+        exchange_reply(&store->exchange, &(struct store_reply){.kind = STORE_OPENED});
         task_ready(store->task);
     }
     return r;
@@ -162,9 +156,10 @@ static int store_tell_fresh(struct store *store, struct error *error) {
         if (!map_get(&store->told, notices[i].endpoint_id))
             r = store_tell_endpoint(store, notices[i].endpoint_id, error);
         else
-            store_reply(store, (struct store_reply){.kind = STORE_NOTICED,
-                                                    .endpoint_id = notices[i].endpoint_id,
-                                                    .due_at = notices[i].due_at});
+            exchange_reply(&store->exchange,
+                           &(struct store_reply){.kind = STORE_NOTICED,
+                                                 .endpoint_id = notices[i].endpoint_id,
+                                                 .due_at = notices[i].due_at});
     }
     return r;
 }
@@ -193,20 +188,13 @@ static int store_load(struct store *store, const struct store_request *request,
         r = queue_load(&store->queue, request->endpoint_id, request->rows, request->bytes,
                        clock_now().wall_ms, &reply.load, error);
     if (!r)
-        store_reply(store, reply);
+        exchange_reply(&store->exchange, &reply);
     else
         queue_end(&store->queue);
     return r;
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
-
-static int compare_writes(const void *a, const void *b) {
-    const struct store_request *x = *(struct store_request *const *)a;
-    const struct store_request *y = *(struct store_request *const *)b;
-    return (x->write.delivery_id > y->write.delivery_id) -
-           (x->write.delivery_id < y->write.delivery_id);
-}
 
 /* Answers what was written. A disabled endpoint is told anew, as no trigger does that for us. */
 static int store_answer_writes(struct store *store, struct error *error) {
@@ -216,11 +204,11 @@ static int store_answer_writes(struct store *store, struct error *error) {
         bool again = request->write.fate == WRITE_AGAIN && !request->write.settled;
         int64_t disabled = request->write.disable_endpoint ? request->write.endpoint_id : 0;
         queue_forget(&store->queue, request->write.delivery_id);
-        store_reply(store, (struct store_reply){
-                               .kind = STORE_WRITTEN,
-                               .request = request,
-                               .due_at = again ? request->write.due_at : CLOCK_NEVER,
-                           });
+        exchange_reply(&store->exchange, &(struct store_reply){
+                                             .kind = STORE_WRITTEN,
+                                             .request = request,
+                                             .due_at = again ? request->write.due_at : CLOCK_NEVER,
+                                         });
         if (disabled && !r)
             r = store_tell_endpoint(store, disabled, error);
     }
@@ -236,8 +224,6 @@ static int store_commit(struct store *store, struct error *error) {
     struct write *writes[BATCH_MAX];
     struct patience patience = patience_begin();
     int r;
-
-    qsort(store->unwritten, (size_t)store->n_unwritten, sizeof *store->unwritten, compare_writes);
     for (int i = 0; i < store->n_unwritten; i++)
         writes[i] = &store->unwritten[i]->write;
     do
@@ -268,8 +254,8 @@ static int store_gates(struct store *store, struct store_request *request, struc
     bool later = r == ERROR_BUSY || r == ERROR_FULL;
     if (!later)
         store_request_free(request);
-    store_reply(store, (struct store_reply){.kind = STORE_GATES_WRITTEN,
-                                            .request = later ? request : NULL});
+    exchange_reply(&store->exchange, &(struct store_reply){.kind = STORE_GATES_WRITTEN,
+                                                           .request = later ? request : NULL});
     return later ? 0 : r;
 }
 
@@ -325,7 +311,7 @@ static int store_serve(struct store *store, struct store_request *request, struc
         break;
     case STORE_FORGET:
         map_remove(&store->told, request->endpoint_id);
-        store_reply(store, (struct store_reply){.kind = STORE_FORGOTTEN});
+        exchange_reply(&store->exchange, &(struct store_reply){.kind = STORE_FORGOTTEN});
         break;
     case STORE_REFRESH:
         r = store_tell_endpoint(store, request->endpoint_id, error);
@@ -371,12 +357,11 @@ static int store_take_requests(struct store *store, struct error *error) {
     size_t count = channel_receive(store->exchange.requests, batch, room);
     int r = 0;
     store->more_requests = count == room;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count; i++)
         if (!r)
             r = store_serve(store, batch[i], error);
         else
             store_drop_request(store, batch[i]);
-    }
     queue_end(&store->queue);
     exchange_tell(&store->exchange); /* what was loaded can be sent while outcomes are written */
     if (!r && store_should_commit(store, clock_mono_us()))
@@ -411,9 +396,8 @@ static int store_retain(struct store *store, struct error *error) {
 /* Sleeps until there is something to do. */
 static void store_sleep(struct store *store) {
     int64_t now_us = clock_mono_us(), until_us = store->watch.look_at_us;
-    int64_t seal_at_ms = sealer_due_at(&store->sealer);
-    if (seal_at_ms < until_us / 1000)
-        until_us = seal_at_ms * 1000;
+    if (sealer_due_at(&store->sealer) < until_us / 1000)
+        until_us = sealer_due_at(&store->sealer) * 1000;
     if (store_retain_at(store) < until_us)
         until_us = store_retain_at(store);
     if (store->n_unwritten && store_commit_at(store) < until_us)

@@ -211,13 +211,16 @@ static int writer_end(struct writer *writer, int r, struct error *error) {
     return r;
 }
 
-int writer_commit(struct writer *writer, struct write *const *writes, int count,
-                  struct error *error) {
-    int r = writer_begin(writer, error);
+static int compare_writes(const void *a, const void *b) {
+    const struct write *x = *(struct write *const *)a, *y = *(struct write *const *)b;
+    return (x->delivery_id > y->delivery_id) - (x->delivery_id < y->delivery_id);
+}
+
+int writer_commit(struct writer *writer, struct write **writes, int count, struct error *error) {
+    int finished = 0, r = writer_begin(writer, error);
     if (r)
         return r;
-
-    int finished = 0;
+    qsort(writes, (size_t)count, sizeof *writes, compare_writes);
     for (int i = 0; !r && i < count; i++) {
         r = writer_write(writer, writes[i], error);
         finished += !writes[i]->settled && writes[i]->fate != WRITE_AGAIN;

@@ -19,6 +19,7 @@ static struct {
     model_thread senders[SENDERS_MAX], closer;
     int n_senders, messages, batch;
     bool waits; /* channel_send_wait() instead of channel_send() */
+    bool rings; /* channel_post_wait(), and channel_ring() behind the last */
     bool sent[SENDERS_MAX][MESSAGES_MAX];
     int got[SENDERS_MAX][MESSAGES_MAX], last[SENDERS_MAX];
 } world;
@@ -40,6 +41,12 @@ static void *message(int sender, int number) {
     return (void *)(uintptr_t)(1 + sender * MESSAGES_MAX + number);
 }
 
+static enum channel_result send_one(void *message) {
+    return world.rings   ? channel_post_wait(world.channel, message)
+           : world.waits ? channel_send_wait(world.channel, message)
+                         : channel_send(world.channel, message);
+}
+
 /* ---- threads ----------------------------------------------------------------------------------
  */
 
@@ -48,13 +55,14 @@ static void *send_all(void *argument) {
     bool closed = false;
     for (int i = 0; i < world.messages; i++) {
         void *next = message(sender, i);
-        enum channel_result result = world.waits ? channel_send_wait(world.channel, next)
-                                                 : channel_send(world.channel, next);
+        enum channel_result result = send_one(next);
         model_check(!world.waits || result != CHANNEL_FULL, "a sender that waits was told full");
         model_check(!closed || result == CHANNEL_CLOSED, "sent after it was closed");
         closed = result == CHANNEL_CLOSED;
         world.sent[sender][i] = result == CHANNEL_SENT;
     }
+    if (world.rings)
+        channel_ring(world.channel);
     return NULL;
 }
 
@@ -125,6 +133,25 @@ static void three_that_wait_through_one(void) {
 
 static void two_that_wait_through_two(void) {
     begin(2, 2, 2, 2, true);
+    receive_all();
+}
+
+/* One wake-up for several messages; a full channel wakes all the same. */
+static void two_that_ring_through_two(void) {
+    begin(2, 2, 2, 2, true);
+    world.rings = true;
+    receive_all();
+}
+
+static void one_that_rings_through_one(void) {
+    begin(1, 1, 3, 1, true);
+    world.rings = true;
+    receive_all();
+}
+
+static void one_that_rings_for_three(void) {
+    begin(3, 1, 3, 2, true);
+    world.rings = true;
     receive_all();
 }
 
@@ -206,6 +233,9 @@ int main(int argc, char **argv) {
         {"two_that_wait_through_one", two_that_wait_through_one, -1},
         {"three_that_wait_through_one", three_that_wait_through_one, -1},
         {"two_that_wait_through_two", two_that_wait_through_two, -1},
+        {"two_that_ring_through_two", two_that_ring_through_two, 2},
+        {"one_that_rings_through_one", one_that_rings_through_one, -1},
+        {"one_that_rings_for_three", one_that_rings_for_three, -1},
         {"closed_while_two_try", closed_while_two_try, -1},
         {"closed_while_two_wait", closed_while_two_wait, -1},
         {"closed_while_two_wait_twice", closed_while_two_wait_twice, 1},

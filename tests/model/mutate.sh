@@ -51,6 +51,10 @@ mutant "an awakened sender doesn't look again" two_that_wait_through_one channel
     's/while (!channel->closed/if (!channel->closed/'
 mutant "the first message wakes nobody" two_that_wait_through_two channel 2 \
     's/return channel->count++ == 0;/return channel->count++ == 1;/'
+mutant "a full channel is not rung before waiting" one_that_rings_through_one channel 2 \
+    '/^enum channel_result channel_post_wait/,/^}/ s/channel_wake(channel);/(void)0;/'
+mutant "ringing wakes nobody" one_that_rings_for_three channel 2 \
+    '/^void channel_ring/,/^}/ s/channel->count > 0/channel->count > 9/'
 mutant "closing wakes one sender only" closed_while_nobody_receives channel 2 \
     '/^void channel_close/,/^}/ s/cond_broadcast/cond_signal/'
 mutant "closing wakes no sender" closed_while_nobody_receives channel 1 \
@@ -58,7 +62,7 @@ mutant "closing wakes no sender" closed_while_nobody_receives channel 1 \
 mutant "closing doesn't wake the receiver" closed_while_two_wait channel 2 \
     '/^void channel_close/,/^}/ s/channel_wake(channel);/(void)0;/'
 mutant "a sender that waited forgets that it was closed" closed_while_two_wait channel 2 \
-    '/^enum channel_result channel_send_wait/,/^}/ s/^    if (!channel->closed)/    if (true)/'
+    '/^static enum channel_result channel_put_waiting/,/^}/ s/^    if (!channel->closed)/    if (true)/'
 mutant "drained with something inside" closed_while_two_try channel 2 \
     's/channel->closed && channel->count == 0/channel->closed/'
 mutant "the ring forgets its beginning" two_that_wait_through_two channel 2 \
@@ -66,7 +70,7 @@ mutant "the ring forgets its beginning" two_that_wait_through_two channel 2 \
 mutant "taking without the lock" two_that_try channel 2 \
     '/^size_t channel_receive/,/^}/ { /pthread_mutex_/d }'
 mutant "sending without the lock" two_that_try channel 2 \
-    '/^enum channel_result channel_send(/,/^}/ { /pthread_mutex_/d }'
+    '/^static enum channel_result channel_try(/,/^}/ { /pthread_mutex_/d }'
 mutant "closing without the lock" closed_while_two_try channel 2 \
     '/^void channel_close/,/^}/ { /pthread_mutex_/d }'
 mutant "empty is looked up after the lock was let go" two_that_try channel 2 \

@@ -11,8 +11,8 @@
  *
  * The receiver is woken by a callback, so that it may sit in a libuv loop or in ppoll(): it is
  * called, on the sender's thread and outside the lock, when an empty channel gets a message (or is
- * rung, for those that were posted), and when the channel is closed. After a wake-up the receiver must take until channel_receive() gives
- * 0.
+ * rung, for those that were posted), and when the channel is closed. After a wake-up the receiver
+ * must take until channel_receive() gives 0.
  */
 
 #include "outhook/base/error.h"
@@ -34,15 +34,15 @@ void channel_free(struct channel *channel);
 /* Sends, or says at once why not; the message stays the caller's then. Any thread. */
 enum channel_result channel_send(struct channel *channel, void *message) must_check;
 
-/* As channel_send(), but without waking the receiver: for a sender with several messages, which rings
- * after the last of them, so that there is one wake-up for all. */
+/* As channel_send(), but without waking the receiver: for a sender with several messages, which
+ * rings after the last of them, so that there is one wake-up for all. */
 enum channel_result channel_post(struct channel *channel, void *message) must_check;
 
 /* Wakes the receiver if it has not taken everything yet. */
 void channel_ring(struct channel *channel);
 
-/* As channel_post(), but waits while the channel is full, having rung. Never CHANNEL_FULL. Any thread
- * that may block. */
+/* As channel_post(), but waits while the channel is full, having rung. Never CHANNEL_FULL. Any
+ * thread that may block. */
 enum channel_result channel_post_wait(struct channel *channel, void *message) must_check;
 
 /* As channel_send(), but waits while the channel is full. */
