@@ -58,7 +58,7 @@ class Connection(asyncio.Protocol):
             total = end + 4 + int(LENGTH.search(self.buffer, 0, end + 2).group(1))
             if len(self.buffer) < total:
                 return
-            path = self.buffer.split(b" ", 2)[1].decode()
+            path = self.buffer.split(b" ", 2)[1].split(b"?")[0].decode()
             webhook = ID.search(self.buffer, 0, end + 2).group(1).decode()
             self.buffer = self.buffer[total:]
             self._serve(path, webhook)
