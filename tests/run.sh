@@ -1,11 +1,11 @@
 #!/bin/sh
 # Builds everything and runs every test.
 #
-#     sh tests/run.sh            all of it: gcc and clang, the tests again with ASan, UBSan and TSan, and
-#                                the fuzzers, for a minute each
+#     sh tests/run.sh            all of it: gcc and clang, faults of all kinds, the tests again with ASan, UBSan
+#                                and TSan, and the fuzzers, for a minute each
 #     sh tests/run.sh --quick    the ordinary build and its tests
 #
-# Installs what is missing with apt. The last line is "N passed, N failed": tests of ctest and pytest;
+# Installs what is missing with apt. The last line is "N passed, N failed": tests of ctest and pytest, faults;
 # a build that fails counts as one. Ends with 1 when anything failed.
 
 set -eu
@@ -60,6 +60,8 @@ done
     echo "No python3 here can import pytest; on Debian that is python3-pytest." >&2
     exit 1
 }
+PYTHON=$python
+export PYTHON
 
 # A report of a sanitizer ends the program, with a status that no test expects. The end-to-end tests
 # also look for reports in what the programs print.
@@ -168,13 +170,14 @@ run_e2e() {
     count "$directory/e2e.xml" "$run_status"
 }
 
-# run_fuzzers DIRECTORY TITLE SECONDS: each for so long; one counts as a test.
-run_fuzzers() {
-    begin "$2"
-    run sh tests/fuzz/run.sh "$1" "$3" >"$directory/fuzz.log" 2>&1
-    cat "$directory/fuzz.log"
-    good=$(grep -c '^[a-z_]* passed' "$directory/fuzz.log" || true)
-    bad=$(grep -c '^[a-z_]* failed' "$directory/fuzz.log" || true)
+# run_parts TITLE COMMAND...: each line "NAME passed" or "NAME failed" that it prints counts as a test.
+run_parts() {
+    begin "$1"
+    shift
+    run "$@" >"$directory/parts.log" 2>&1
+    cat "$directory/parts.log"
+    good=$(grep -c '^[a-z_]* passed' "$directory/parts.log" || true)
+    bad=$(grep -c '^[a-z_]* failed' "$directory/parts.log" || true)
     if { [ "$run_status" -ne 0 ] || [ "$good" -eq 0 ]; } && [ "$bad" -eq 0 ]; then
         bad=1
     fi
@@ -188,6 +191,7 @@ run_fuzzers() {
 if build build "gcc: build" gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo -DOUTHOOK_BENCH=ON; then
     run_ctest build "gcc: ctest"
     run_e2e build "gcc: end to end"
+    [ -n "$quick" ] || run_parts "gcc: faults" sh tests/faults/run.sh build
 fi
 if [ -z "$quick" ]; then
     build build-clang "clang: build" clang -DCMAKE_BUILD_TYPE=RelWithDebInfo || true
@@ -199,7 +203,7 @@ if [ -z "$quick" ]; then
         fi
     done
     if build build-fuzz "fuzz: build" clang -DOUTHOOK_FUZZ=ON; then
-        run_fuzzers build-fuzz "fuzz: a minute each" 60
+        run_parts "fuzz: a minute each" sh tests/fuzz/run.sh build-fuzz 60
     fi
 fi
 
