@@ -5,6 +5,7 @@
 #include "outhook/base/memory.h"
 #include "outhook/runtime/log.h"
 #include "outhook/store/database.h"
+#include "outhook/store/disk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -112,17 +113,14 @@ int checkpoint_sync_log(const struct database *database, struct error *error) {
     char *path = memory_print("%s-wal", database->file);
     int fd = open(path, O_RDWR | O_CLOEXEC), r = 0;
     if (fd >= 0 && fdatasync(fd) < 0)
-        r = error_set(error, ERROR_FAILED, "can't sync %s to the disk: %s", path, strerror(errno));
+        r = disk_refuse(database->path, "sync the write-ahead log", errno, error);
     if (fd >= 0)
         close(fd);
     free(path);
     return r;
 }
 
-/* SQLite syncs the log with the write lock held, and then has little left to sync. Whether this one
- * fails is for that one to say. */
 static int checkpoint_truncate(struct checkpoint *checkpoint) {
-    (void)!checkpoint_sync_log(checkpoint->database, NULL);
     guard.checkpointing = true;
     guard.wait_until_us = clock_mono_us() + WRITER_WAIT_MS * 1000;
     int code = sqlite3_wal_checkpoint_v2(checkpoint->database->handle, "main",
@@ -157,6 +155,11 @@ int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms, struct er
         return 0;
     }
 
+    /* SQLite syncs the log, too, with the write lock held, and then has little left to sync. It may
+     * not find what has failed here: the kernel tells of it once. */
+    int r = checkpoint_sync_log(checkpoint->database, error);
+    if (r)
+        return r;
     int code = checkpoint_truncate(checkpoint);
     switch (code & 0xff) {
     case SQLITE_OK:
@@ -171,7 +174,7 @@ int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms, struct er
     default:
         break;
     }
-    int r = database_error(checkpoint->database, code, "empty the write-ahead log", error);
+    r = database_error(checkpoint->database, code, "empty the write-ahead log", error);
     if (r != ERROR_FULL)
         return r;
     checkpoint->not_before_ms = now_mono_ms + RETRY_MS;
@@ -185,6 +188,7 @@ void checkpoint_force(struct checkpoint *checkpoint) {
 }
 
 void checkpoint_finish(struct checkpoint *checkpoint) {
-    if (checkpoint->wal_path && checkpoint_frames(checkpoint))
+    if (checkpoint->wal_path && checkpoint_frames(checkpoint) &&
+        !checkpoint_sync_log(checkpoint->database, NULL))
         checkpoint_truncate(checkpoint);
 }
