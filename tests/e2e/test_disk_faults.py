@@ -57,6 +57,7 @@ def test_an_input_output_error_ends_the_daemon_and_the_next_one_goes_on(db, disk
         wait_until(lambda: not one.running or call == "sync" and len(receiver.got()) >= last)
     assert one.wait() == 1, "a service manager starts it again: it is neither 2 nor 3"
     assert len(one.lines("input/output error", "Input/output error", "dmesg")) == 1 and len(one.lines("Success")) == 0
+    assert disk.failed == 1, "nothing more is tried on a disk that has failed, no checkpoint on the way out either"
     before = len(receiver.got())
     assert before - value(db, "SELECT count(*) FROM attempts") <= 20, "no further call without its record"
     disk.heal()
