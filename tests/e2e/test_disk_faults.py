@@ -186,11 +186,9 @@ def test_sealing_says_that_it_waits_for_space(db, disk, daemon, tmp_path):
 
 
 def test_sealing_says_that_it_waits_for_a_lock(db, daemon, tmp_path):
-    one = daemon(secret_key_file=key_file(tmp_path))
+    add_endpoint(db, "a", "https://example.com/hook")
     holder = LockHolder(db).take()
-    holder.process.stdin.write("INSERT INTO endpoints (name, url) VALUES ('a', 'https://example.com/hook');\n"
-                               "COMMIT; BEGIN IMMEDIATE;\n")
-    holder.process.stdin.flush()
+    one = daemon(secret_key_file=key_file(tmp_path), wait=False)
     one.wait_for_line("another process holds a lock", "secrets stay in the database as they are")
     assert stays(lambda: len(one.lines("secrets stay")) == 1, 2)
     holder.let_go()
