@@ -76,6 +76,14 @@ void exchange_reply(struct exchange *exchange, const struct store_reply *content
         exchange_tell(exchange);
 }
 
+void exchange_end(struct exchange *exchange) {
+    void *request;
+    channel_close(exchange->requests);
+    while (channel_receive(exchange->requests, &request, 1))
+        store_request_free(request);
+    channel_close(exchange->replies);
+}
+
 void exchange_tell(struct exchange *exchange) {
     if (exchange->n_untold)
         channel_ring(exchange->replies);

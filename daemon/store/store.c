@@ -19,10 +19,8 @@
 #include "outhook/store/vitals.h"
 #include "outhook/store/watch.h"
 
-#include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum {
     BATCH_MAX = 512, /* requests taken, and outcomes written, at a time */
@@ -404,16 +402,7 @@ static void store_sleep(struct store *store) {
         until_us = store_commit_at(store);
     if (store->more_fresh || store->more_requests || !store->booted)
         until_us = now_us;
-    int64_t wait_us = until_us > now_us ? until_us - now_us : 0;
-
-    struct pollfd fds[] = {{.fd = store->exchange.waker.fd, .events = POLLIN},
-                           {.fd = store->watch.fd, .events = POLLIN}};
-    struct timespec timeout = {wait_us / 1000000, wait_us % 1000000 * 1000};
-    ppoll(fds, sizeof fds / sizeof *fds, &timeout, NULL);
-    if (fds[0].revents)
-        waker_take(&store->exchange.waker);
-    if (fds[1].revents)
-        watch_read(&store->watch, clock_mono_us());
+    watch_wait(&store->watch, &store->exchange.waker, until_us - now_us);
 }
 
 static int store_turn(struct store *store, struct error *error) {
@@ -507,7 +496,6 @@ static int store_start(struct store *store, struct error *error) {
     int r;
     patience.starting = true;
     while ((r = store_open(store, error))) {
-        atomic_fetch_add(&store->heartbeat, 1);
         store_close(store, r);
         if (!store_may_retry(store, &patience, r, error))
             break;
@@ -532,10 +520,7 @@ static int store_serve_all(struct store *store, struct error *error) {
 }
 
 static void store_drop_requests(struct store *store) {
-    void *request;
-    channel_close(store->exchange.requests);
-    while (channel_receive(store->exchange.requests, &request, 1))
-        store_request_free(request);
+    exchange_end(&store->exchange);
     for (int i = 0; i < store->n_unwritten; i++)
         store_request_free(store->unwritten[i]);
     store->n_unwritten = 0;
@@ -555,7 +540,6 @@ static void store_run(struct task *task, void *context) {
     if (r && !gave_up)
         task_fail(task, &store->error);
     store_drop_requests(store);
-    channel_close(store->exchange.replies);
     store_close(store, r);
 }
 

@@ -1,11 +1,15 @@
 #include "outhook/store/watch.h"
 
+#include "outhook/base/clock.h"
+
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -41,6 +45,19 @@ void watch_close(struct watch *watch) {
     if (watch->fd >= 0)
         close(watch->fd);
     watch->fd = -1;
+}
+
+void watch_wait(struct watch *watch, struct waker *waker, int64_t wait_us) {
+    struct pollfd fds[] = {{.fd = waker->fd, .events = POLLIN},
+                           {.fd = watch->fd, .events = POLLIN}};
+    struct timespec timeout = {0};
+    if (wait_us > 0)
+        timeout = (struct timespec){wait_us / 1000000, wait_us % 1000000 * 1000};
+    ppoll(fds, sizeof fds / sizeof *fds, &timeout, NULL);
+    if (fds[0].revents)
+        waker_take(waker);
+    if (fds[1].revents)
+        watch_read(watch, clock_mono_us());
 }
 
 static void watch_start_ladder(struct watch *watch, int64_t now_us) {

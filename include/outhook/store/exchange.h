@@ -50,6 +50,9 @@ struct store_reply *exchange_receive(struct exchange *exchange);
 /* Replies, having waited for room. */
 void exchange_reply(struct exchange *exchange, const struct store_reply *content);
 
+/* Takes no more requests, drops those that wait, and makes no more replies. */
+void exchange_end(struct exchange *exchange);
+
 /* Wakes the owner for all that was replied; to be called before anything that takes long. */
 void exchange_tell(struct exchange *exchange);
 

@@ -12,6 +12,7 @@
  */
 
 #include "outhook/base/error.h"
+#include "outhook/runtime/waker.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,6 +32,9 @@ void watch_close(struct watch *watch);
 
 /* Reads what happened; call it when the descriptor is readable. */
 void watch_read(struct watch *watch, int64_t now_us);
+
+/* Waits for so long, or until the waker, which is then taken, or the watch has something. */
+void watch_wait(struct watch *watch, struct waker *waker, int64_t wait_us);
 
 /* Whether it is time to look; the next time is set then. */
 bool watch_due(struct watch *watch, int64_t now_us);
