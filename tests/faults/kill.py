@@ -19,7 +19,6 @@ import disk  # noqa: F401
 from daemon import BUILD, Daemon, LOOPBACK
 from database import create, query, value
 from ledger import Ledger
-from waiting import wait_until
 from world import SETTINGS, SLOTS, Audit, Producer, audit_books, audit_committed, audit_file, furnish, wait_drained
 
 
@@ -64,11 +63,11 @@ class Campaign:
 
     def look(self, number):
         """After a kill: how many calls lack their record."""
-        wait_until(lambda: self.ledger.open == 0, 10, "the receivers have read what the daemon had sent")
+        calls = self.ledger.settle()
         (row,) = query(self.db, """SELECT count(*) FILTER (WHERE phase NOT IN ('lookup', 'connect', 'tls')) AS calls,
                                        coalesce(max(id), ?1) AS last FROM attempts WHERE id > ?1""", self.last_attempt)
         self.attempts, self.last_attempt = self.attempts + row["calls"], row["last"]
-        unrecorded = self.ledger.calls - self.attempts
+        unrecorded = calls - self.attempts
         lost, self.unrecorded = unrecorded - self.unrecorded, unrecorded
         self.worst = max(self.worst, lost)
         self.audit.expect(0 <= lost <= SLOTS, f"kill {number} left {lost} calls without a record; there are {SLOTS} slots")

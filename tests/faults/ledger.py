@@ -19,6 +19,7 @@ import collections
 import multiprocessing
 import random
 import re
+import time
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 ID = re.compile(rb"\r\nwebhook-id: *([^\r]+)", re.IGNORECASE)
@@ -131,10 +132,17 @@ class Ledger:
         """All calls so far."""
         return self._ask("counts")[0]
 
-    @property
-    def open(self):
-        """Connections that are open now; none after the daemon's death, as soon as all it sent has been read."""
-        return self._ask("counts")[1]
+    def settle(self):
+        """After the daemon's end: waits until all it had sent has been read. Returns how many calls that makes. A
+        connection that has yet to be accepted is not counted as open, hence the looks again."""
+        before, quiet, deadline = None, 0, time.monotonic() + 10
+        while quiet < 4 and time.monotonic() < deadline:
+            calls, still_open, _ = self._ask("counts")
+            quiet = quiet + 1 if calls == before and not still_open else 0
+            before = calls
+            time.sleep(0.003)
+        assert quiet == 4, "the receivers did not come to rest"
+        return before
 
     @property
     def most_at_once(self):

@@ -3,11 +3,12 @@ write is torn.
 
     /usr/bin/python3 -B tests/faults/power.py [--webhooks 150] [--random 2] [--runs 20] [--seed 1] [--control]
 
-The real daemon, the stock sqlite3 and the real `outhook` work on a database, from its first byte on, while disk.c
-records what they do to its files. For each point of the record, images of the files are then made as a disk could hold
-them after the power has gone: with all that was not yet synced, with nothing of it, with random parts, each also with
-the last write torn between sectors. In each image SQLite has to find an intact database, in which every webhook is that
-somebody was told of as committed; on some of them outhookd is started, and has to deliver all of it.
+The real daemon, the stock sqlite3 and the real `outhook` work on a database, from its first byte on until retention has
+deleted all of it again, while disk.c records what they do to its files. For each point of the record, images of the
+files are then made as a disk could hold them after the power has gone: with all that was not yet synced, with nothing of
+it, with random parts, also with the last write torn between sectors. In each image SQLite has to find an intact
+database, in which every webhook is that somebody was told of as committed; on some of them outhookd is started, and has
+to deliver all of it.
 
 What the model takes for granted is what Linux's journaling file systems do: a sync of any file also makes the earlier
 creations and removals in its directory last, and these come to the disk in their order.
@@ -58,7 +59,18 @@ class Recording:
         self.insert(1)
         wait_drained(Audit(), self.db, 60)
         daemon.stop()
+        self.disk.mark(len(self.promises))  # from here on what has arrived may be deleted
+        self.deletes_from = len(self.promises)
+        self.retain()
         self.operations = self.read()
+
+    def retain(self):
+        """Lets retention delete what is finished, and give the space back."""
+        daemon = Daemon(self.db, {**SETTINGS, "retain_delivered": "1s", "retain_failed": "1s"}, allow=LOOPBACK,
+                        prefix=self.disk.prefix)
+        wait_until(lambda: value(self.db, "SELECT count(*) FROM webhooks") == 0 and
+                   value(self.db, "PRAGMA page_count") < 400, 60, "all is deleted")
+        daemon.stop()
 
     def insert(self, count, path=None, length=None):
         """By sqlite3, a process each time; what it has printed when it ends well is promised."""
@@ -237,7 +249,9 @@ def replay(audit, recording, options, ledger, directory):
     to_run = set(chance.sample(stops, min(options.runs, len(stops))))
     taken = {key for key, (_, count) in ledger.lines().items() if count}
     for number, operation in enumerate(recording.operations):
-        if operation[0] == MARK:
+        if operation[0] == MARK and operation[2] == recording.deletes_from:
+            promised = []
+        elif operation[0] == MARK:
             promised += recording.promises[operation[2]]
         else:
             model.take(operation)
