@@ -93,7 +93,6 @@ class Campaign:
         unrecorded, invented = audit_books(self.audit, self.db, self.ledger.lines())
         self.audit.expect(not invented, f"calls of no delivery: {invented[:3]}")
         self.audit.expect(unrecorded == self.unrecorded, f"{unrecorded} calls lack a record, {self.unrecorded} after kills")
-        self.audit.expect(self.ledger.most_at_once == 1 or self.unrecorded, "a delivery was under way twice at once")
         statuses = {row["status"]: row["n"] for row in
                     query(self.db, "SELECT status, count(*) AS n FROM deliveries GROUP BY 1")}
         self.audit.expect(set(statuses) <= {"delivered", "failed"}, f"statuses: {statuses}")

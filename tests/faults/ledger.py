@@ -32,7 +32,7 @@ class Books:
 
     def __init__(self):
         self.lines = collections.defaultdict(lambda: [0, 0])
-        self.calls, self.open, self.under_way, self.most = 0, 0, collections.Counter(), 0
+        self.calls, self.open = 0, 0
 
     def enter(self, path, webhook):
         line = self.lines[path, webhook]
@@ -43,7 +43,7 @@ class Books:
 
 class Connection(asyncio.Protocol):
     def __init__(self, books, chance):
-        self.books, self.chance, self.buffer, self.key = books, chance, b"", None
+        self.books, self.chance, self.buffer = books, chance, b""
 
     def connection_made(self, transport):
         self.transport = transport
@@ -51,7 +51,6 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error):
         self.books.open -= 1
-        self._over()
 
     def data_received(self, data):
         self.buffer += data
@@ -66,9 +65,6 @@ class Connection(asyncio.Protocol):
 
     def _serve(self, path, webhook):
         line = self.books.enter(path, webhook)
-        self.key = path, webhook
-        self.books.under_way[self.key] += 1
-        self.books.most = max(self.books.most, self.books.under_way[self.key])
         word = path.split("/")[1]
         if word == "slow":
             asyncio.get_running_loop().call_later(self.chance.uniform(0.02, 0.2), self._take, line)
@@ -77,7 +73,6 @@ class Connection(asyncio.Protocol):
         elif word == "hang":
             pass
         elif word in ("lie", "gone"):
-            self._over()
             self.transport.write(HALF if word == "lie" else b"")
             self.transport.close()
         else:
@@ -89,15 +84,7 @@ class Connection(asyncio.Protocol):
             self._answer(TAKE)
 
     def _answer(self, bytes_):
-        self._over()
         self.transport.write(bytes_)
-
-    def _over(self):
-        if self.key:
-            self.books.under_way[self.key] -= 1
-            if not self.books.under_way[self.key]:
-                del self.books.under_way[self.key]
-            self.key = None
 
 
 async def serve(pipe, seed):
@@ -107,7 +94,7 @@ async def serve(pipe, seed):
     pipe.send([server.sockets[0].getsockname()[1] for server in servers])
     while (order := await loop.run_in_executor(None, pipe.recv)) != "stop":
         if order == "counts":
-            pipe.send((books.calls, books.open, books.most))
+            pipe.send((books.calls, books.open))
         else:
             pipe.send({key: tuple(line) for key, line in books.lines.items()})
 
@@ -137,17 +124,12 @@ class Ledger:
         connection that has yet to be accepted is not counted as open, hence the looks again."""
         before, quiet, deadline = None, 0, time.monotonic() + 10
         while quiet < 4 and time.monotonic() < deadline:
-            calls, still_open, _ = self._ask("counts")
+            calls, still_open = self._ask("counts")
             quiet = quiet + 1 if calls == before and not still_open else 0
             before = calls
             time.sleep(0.003)
         assert quiet == 4, "the receivers did not come to rest"
         return before
-
-    @property
-    def most_at_once(self):
-        """The most calls of one webhook to one path that were under way at one time."""
-        return self._ask("counts")[2]
 
     def lines(self):
         """{(path, webhook-id): (calls, taken)}"""

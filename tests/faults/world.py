@@ -131,6 +131,12 @@ def audit_file(audit, db):
                           HAVING attempts + attempts_before <> count(a.id)
                               OR attempts + attempts_before <> coalesce(max(a.number), 0)""")
     audit.expect(not differ, f"deliveries and their attempts differ: {differ[:5]}")
+    # Of two clocks, one of which may be set: hence the milliseconds.
+    overlap = query(db, """SELECT delivery_id, number, ended_at - next_at AS early FROM (
+                               SELECT delivery_id, number, started_at + duration_ms AS ended_at,
+                                   lead(started_at) OVER (PARTITION BY delivery_id ORDER BY number) AS next_at FROM attempts)
+                           WHERE early > 5""")
+    audit.expect(not overlap, f"attempts of one delivery were under way at once: {overlap[:5]}")
     halfway = query(db, "SELECT id, status FROM deliveries WHERE (status = 'pending') <> (finished_at IS NULL)")
     audit.expect(not halfway, f"deliveries are halfway: {halfway[:5]}")
     depth = value(db, """SELECT (SELECT pending FROM queue_depth)
