@@ -157,6 +157,8 @@ def test_space_that_comes_and_goes_fills_no_log(db, disk, daemon, receiver):
         disk.fail(write=NO_SPACE)
         insert(db, receiver, number + 1, number + 1)
         receiver.wait(number + 1)
+        if number == 0:
+            one.wait_for_line("no space left")
         time.sleep(1.6)
         disk.heal()
         wait_settled(db)

@@ -55,6 +55,8 @@ mutant "slot-freed-before-the-write" daemon/delivery/scheduler.c 1 \
     's/n_flying + scheduler->n_unwritten < /n_flying < /' faults/kill.py --kills 60
 mutant "pending-ones-forgotten-at-the-start" daemon/store/queue.c 1 \
     "s/AND endpoint_id = e.id))\"/AND endpoint_id = e.id)) AND id > 2\"/" faults/kill.py --kills 5
+mutant "a-delivery-twice-at-once" daemon/store/queue.c 1 \
+    's/if (map_get(&queue->handed_out, sqlite3_column_int64(queue->due, 0)))/if (0)/' faults/kill.py --kills 20
 mutant "outcomes-in-no-transaction" $writer 2 \
     's/"BEGIN IMMEDIATE"/"SELECT 1"/; s/"COMMIT"/"SELECT 1"/' faults/sweep.py --every 3 deliver
 mutant "migration-in-no-transaction" daemon/store/migration.c 2 \
