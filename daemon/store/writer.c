@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <sqlite3.h>
+#include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 
