@@ -54,6 +54,15 @@ void lane_free(struct lane *lane) {
     free(lane);
 }
 
+void lane_clock_moved(struct lane *lane, int64_t moved_ms, struct now now) {
+    if (!lane->failing_since)
+        return;
+    lane->failing_since += moved_ms;
+    if (lane->failing_since > now.wall_ms) /* it was this clock's wrong time that it began after */
+        lane->failing_since = now.wall_ms;
+    lane->failing_moved = true;
+}
+
 static int lane_most(const struct lane *lane, const struct lane_policy *policy) {
     int most = lane->endpoint->max_in_flight ? lane->endpoint->max_in_flight
                                              : policy->endpoint_max_in_flight;
@@ -185,10 +194,14 @@ static void lane_learn_streak(struct lane *lane, const struct lane_policy *polic
         news->failing_began = true;
         lane->failing_since = now.wall_ms;
     } else if (failed) {
+        news->failing_began = lane->failing_moved;
         news->failing_ms = now.wall_ms - lane->failing_since;
         news->failed_too_long =
             policy->disable_after_ms && news->failing_ms >= policy->disable_after_ms;
     }
+    if (news->failing_began || news->failing_ended)
+        lane->failing_moved = false;
+    news->failing_since = lane->failing_since;
 }
 
 struct lane_news lane_learn(struct lane *lane, const struct lane_policy *policy,

@@ -179,8 +179,10 @@ static void scheduler_replace_endpoint(struct scheduler *scheduler, struct lane 
     if (moved)
         lanes_change_origin(&scheduler->lanes, lane);
     /* Else what is known here may be newer than what was read. */
-    if (moved || lane->paused)
+    if (moved || lane->paused) {
         lane->failing_since = endpoint->failing_since;
+        lane->failing_moved = false;
+    }
 }
 
 void scheduler_endpoint(struct scheduler *scheduler, struct endpoint *endpoint, int64_t next_due,
@@ -553,9 +555,11 @@ int64_t scheduler_wake_at(const struct scheduler *scheduler) {
     return lane_at < origin_at ? lane_at : origin_at;
 }
 
-void scheduler_clock_moved(struct scheduler *scheduler, struct now now) {
+void scheduler_clock_moved(struct scheduler *scheduler, int64_t moved_ms, struct now now) {
     struct lane *lane;
-    for (size_t cursor = 0; (lane = map_next(&scheduler->lanes.by_id, &cursor));)
+    for (size_t cursor = 0; (lane = map_next(&scheduler->lanes.by_id, &cursor));) {
+        lane_clock_moved(lane, moved_ms, now);
         if (lane->state == LANE_WAITING)
             scheduler_eval(scheduler, lane, now);
+    }
 }

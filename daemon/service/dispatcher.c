@@ -264,7 +264,7 @@ static void dispatcher_complete(struct dispatcher *dispatcher, struct http_call 
         .finished_at = now.wall_ms,
         .attempted = true,
         .disable_endpoint = completion.disable_endpoint,
-        .failing_began = completion.news.failing_began,
+        .failing_since = completion.news.failing_began ? completion.news.failing_since : 0,
         .failing_ended = completion.news.failing_ended,
         .urgent = dispatcher_waits_for_store(dispatcher, delivery),
         .outcome = call->outcome,
@@ -348,7 +348,7 @@ static void dispatcher_check_clock(struct dispatcher *dispatcher, struct now now
         return;
     dispatcher->clock_offset_ms = offset_ms;
     log_line(LEVEL_WARNING, "the system's clock was set by %" PRId64 " ms", moved_ms);
-    scheduler_clock_moved(&dispatcher->scheduler, now);
+    scheduler_clock_moved(&dispatcher->scheduler, moved_ms, now);
 }
 
 static void dispatcher_tell_gates(struct dispatcher *dispatcher, struct now now) {

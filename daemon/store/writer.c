@@ -166,8 +166,8 @@ static int writer_disable(struct writer *writer, const struct write *write, stru
 
 static int writer_failing(struct writer *writer, const struct write *write, struct error *error) {
     sqlite3_bind_int64(writer->failing, 1, write->endpoint_id);
-    if (write->failing_began)
-        sqlite3_bind_int64(writer->failing, 2, write->finished_at);
+    if (write->failing_since)
+        sqlite3_bind_int64(writer->failing, 2, write->failing_since);
     return writer_step(writer, writer->failing, error);
 }
 
@@ -179,7 +179,7 @@ static int writer_write(struct writer *writer, struct write *write, struct error
     int r = writer_update(writer, write, error);
     if (!r)
         r = writer_attempt(writer, write, error);
-    if (!r && (write->failing_began || write->failing_ended))
+    if (!r && (write->failing_since || write->failing_ended))
         r = writer_failing(writer, write, error);
     if (!r && write->disable_endpoint)
         r = writer_disable(writer, write, error);

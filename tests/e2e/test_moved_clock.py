@@ -133,14 +133,87 @@ def test_a_secret_that_does_not_open_holds_up_until_its_grace_is_over(db, moved,
 
 
 def test_an_endpoint_that_fails_for_days_is_disabled(db, moved, clock, receiver):
+    """The daemon is started anew each time: to a running one, a clock that is days ahead has been set."""
     receiver.on("/hook", 500)
     add_endpoint(db, "a", receiver.url(), retry_schedule="1h", max_attempts=1000)
-    one = moved(retry_jitter=0, breaker_failures=1000)
+    settings = {"retry_jitter": 0, "breaker_failures": 1000}
+    one = moved(**settings)
     enqueue(db, endpoint="a")
     wait_attempts(db, 1)
+    one.stop()
     clock.set(4 * DAY)
+    one = moved(**settings)
     wait_attempts(db, 2)
     assert query(db, "SELECT enabled FROM endpoints") == [{"enabled": 1}]
+    one.stop()
     clock.set(5 * DAY + HOUR)
+    one = moved(**settings)
     one.wait_for_line("endpoint a has failed for", "is disabled")
     wait_until(lambda: query(db, "SELECT enabled FROM endpoints") == [{"enabled": 0}])
+
+
+def test_a_leap_of_the_clock_disables_nobody(db, moved, clock, receiver):
+    """Neither at once nor after a restart, which knows the leap only from what was written down."""
+    receiver.on("/hook", 500)
+    add_endpoint(db, "a", receiver.url(), retry_schedule="1h", max_attempts=1000)
+    settings = {"retry_jitter": 0, "breaker_failures": 1000}
+    one = moved(**settings)
+    enqueue(db, endpoint="a")
+    wait_attempts(db, 1)
+    clock.set(6 * DAY)
+    wait_attempts(db, 2)
+    since = value(db, "SELECT failing_since FROM endpoints")
+    assert abs(since - now_ms() - 6 * DAY * 1000) < 600_000
+    one.stop()
+    clock.set(6 * DAY + 2 * HOUR)
+    one = moved(**settings)
+    wait_attempts(db, 3)
+    assert query(db, "SELECT enabled, failing_since FROM endpoints") == [{"enabled": 1, "failing_since": since}]
+    assert not one.lines("is disabled")
+
+
+@pytest.mark.parametrize("ahead", [DAY, -DAY], ids=["a day ahead", "a day back"])
+def test_all_goes_on_when_the_clock_leaps_by_a_day(db, moved, clock, receiver, ahead):
+    """What is pending, what waits to be tried again, and what is new; each as often as it should."""
+    clock.set(DAY)
+    receiver.on("/retried", [500, 500, 200])
+    add_endpoint(db, "a", receiver.url("/retried"), retry_schedule="400ms")
+    one = moved(retry_jitter=0)
+    enqueue(db, "retried", endpoint="a")
+    wait_attempts(db, 1)
+    clock.set(DAY + ahead)
+    enqueue(db, "new", url=receiver.url("/new"))
+    wait_status(db, "delivered", 2)
+    if ahead < 0:
+        assert delivery(db)["status"] == "pending", "it is due when it is that late again"
+        clock.set(DAY + 2)
+    wait_status(db, "delivered")
+    assert len(one.lines("the system's clock was set by")) == (1 if ahead > 0 else 2)
+    assert [len(receiver.got(path)) for path in ["/retried", "/new"]] == [3, 1]
+
+
+@pytest.mark.parametrize("ahead", [12 * 365 * DAY, 74 * 365 * DAY], ids=["past 2038", "2100"])
+@pytest.mark.parametrize("leaps", [True, False], ids=["leaps", "starts there"])
+def test_the_far_future(db, moved, clock, receiver, ahead, leaps):
+    receiver.on("/retried", [500, 500, 200])
+    add_endpoint(db, "a", receiver.url("/retried"), retry_schedule="300ms")
+    if not leaps:
+        clock.set(ahead)
+    one = moved(retry_jitter=0)
+    enqueue(db, "retried", endpoint="a")
+    wait_attempts(db, 1)
+    clock.set(ahead)
+    wait_status(db, "delivered")
+    enqueue(db, "new", endpoint="a")
+    wait_status(db, "delivered", 2)
+    assert len(receiver.got()) == 4
+    now_s = time.time() + ahead
+    last = receiver.got()[-1]
+    secret = value(db, "SELECT secret FROM endpoint_secrets")
+    assert abs(int(last.header("webhook-timestamp")) - now_s) < 600
+    assert last.header("webhook-signature") == standard_signature(secret, last)
+    times = query(db, "SELECT finished_at FROM deliveries UNION ALL SELECT started_at FROM attempts WHERE number > 1")
+    assert all(abs(at - now_s * 1000) < 600_000 for row in times for at in row.values()), times
+    year = time.gmtime(now_s).tm_year
+    assert one.lines(f"{year}-", "verdict=delivered"), "the log tells the year"
+    assert value(db, "SELECT count(*) FROM webhooks") == 2, "nothing is deleted for its age"

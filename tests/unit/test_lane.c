@@ -426,6 +426,30 @@ static void what_begins_no_streak(void **state) {
     lane_free(bare);
 }
 
+/* That the clock was set is no time in which it failed; and what was moved is written down. */
+static void a_streak_moves_with_the_clock(void **state) {
+    (void)state;
+    struct lane *lane = named_lane();
+    learn_streak(lane, VERDICT_FAILED, 0, DAY);
+    lane_clock_moved(lane, 5 * (int64_t)DAY, after(5 * (int64_t)DAY));
+    struct lane_news news = learn_streak(lane, VERDICT_FAILED, 5 * (int64_t)DAY + 10, DAY);
+    assert_true(news.failing_began && !news.failed_too_long);
+    assert_int_equal(news.failing_ms, 10);
+    assert_int_equal(news.failing_since, start.wall_ms + 5 * (int64_t)DAY);
+    assert_false(learn_streak(lane, VERDICT_FAILED, 5 * (int64_t)DAY + 20, DAY).failing_began);
+    assert_true(learn_streak(lane, VERDICT_FAILED, 6 * (int64_t)DAY, DAY).failed_too_long);
+
+    lane_clock_moved(lane, 5 * (int64_t)DAY, after(6 * (int64_t)DAY)); /* only now it is right */
+    assert_int_equal(lane->failing_since, after(6 * (int64_t)DAY).wall_ms);
+    lane_free(lane);
+
+    lane = named_lane();
+    lane_clock_moved(lane, DAY, after(DAY)); /* it does not fail */
+    assert_int_equal(lane->failing_since, 0);
+    assert_true(learn_streak(lane, VERDICT_FAILED, DAY, DAY).failing_began);
+    lane_free(lane);
+}
+
 /* What was read from the row at a start counts on. */
 static void a_streak_goes_on_over_a_restart(void **state) {
     (void)state;
@@ -464,6 +488,7 @@ int main(void) {
         cmocka_unit_test(failures_without_a_success_are_too_long_at_last),
         cmocka_unit_test(a_success_begins_anew),
         cmocka_unit_test(what_begins_no_streak),
+        cmocka_unit_test(a_streak_moves_with_the_clock),
         cmocka_unit_test(a_streak_goes_on_over_a_restart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -497,14 +497,14 @@ static void the_wall_clock_is_set(void **state) {
     struct row *row = model_insert_sized(model, site, model->now.wall_ms + HOUR, CLOCK_NEVER, 10);
     model_go(model, SECOND);
     model->now.wall_ms += HOUR;
-    scheduler_clock_moved(&model->scheduler, model->now);
+    scheduler_clock_moved(&model->scheduler, HOUR, model->now);
     model_go(model, SECOND);
     assert_int_equal(row->status, ROW_DELIVERED);
 
     row = model_insert_sized(model, site, model->now.wall_ms + MINUTE, CLOCK_NEVER, 10);
     model_go(model, SECOND);
     model->now.wall_ms -= HOUR;
-    scheduler_clock_moved(&model->scheduler, model->now);
+    scheduler_clock_moved(&model->scheduler, -HOUR, model->now);
     model_go(model, HOUR + 58 * SECOND);
     assert_int_equal(row->status, ROW_PENDING);
     model_go(model, 2 * SECOND);

@@ -143,8 +143,9 @@ static void pass_time(struct model *model) {
 }
 
 static void set_clock(struct model *model) {
-    model->now.wall_ms += below(model, 2 * 3600 * SECOND) - 3600 * SECOND;
-    scheduler_clock_moved(&model->scheduler, model->now);
+    int64_t moved_ms = below(model, 2 * 3600 * SECOND) - 3600 * SECOND;
+    model->now.wall_ms += moved_ms;
+    scheduler_clock_moved(&model->scheduler, moved_ms, model->now);
 }
 
 static void some(struct model *model, bool (*one)(struct model *model)) {

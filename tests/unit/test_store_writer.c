@@ -227,8 +227,7 @@ static void the_begin_and_the_end_of_failures(void **state) {
     (void)state;
     struct world *world = world_with_writer(3);
     struct write write = called(1, WRITE_AGAIN, VERDICT_FAILED, 500);
-    write.failing_began = true;
-    write.finished_at = 1740000000123;
+    write.failing_since = 1740000000123;
     assert_commits(&write, 1);
     assert_int_equal(number(world->people, "SELECT failing_since FROM endpoints"), 1740000000123);
     write = called(2, WRITE_AGAIN, VERDICT_FAILED, 500);

@@ -100,6 +100,7 @@ struct lane {
     struct concurrency concurrency;
     struct breaker breaker;
     int64_t failing_since; /* wall ms of the first failure since the last success; 0: none */
+    bool failing_moved;    /* that was moved along with the clock, and has yet to be written down */
 
     /* For people: what they were told holds it up, what was seen at the last look, and whether it
      * has moved since (then it is among those to look at). */
@@ -121,11 +122,14 @@ struct lane_news {
     bool breaker_opened, breaker_closed;
     bool failing_began, failing_ended; /* failing_since has changed, which is worth writing down */
     bool failed_too_long;              /* for disable_after_ms: it is to be disabled */
-    int64_t failing_ms;
+    int64_t failing_ms, failing_since;
 };
 
 /* A new lane for a snapshot, whose reference it takes over. */
 struct lane *lane_new(struct endpoint *endpoint);
+
+/* The wall clock was set, by so much. How long the lane has failed does not change by that. */
+void lane_clock_moved(struct lane *lane, int64_t moved_ms, struct now now);
 
 /* Frees a lane with an empty window and no call under way. */
 void lane_free(struct lane *lane);

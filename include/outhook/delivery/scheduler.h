@@ -132,8 +132,8 @@ int scheduler_origin_limit(const struct scheduler *scheduler);
 /* The mono ms at which scheduler_run() should be called next if nothing else happens. */
 int64_t scheduler_wake_at(const struct scheduler *scheduler);
 
-/* The wall clock was set: everything that waits for a due time is looked at again. */
-void scheduler_clock_moved(struct scheduler *scheduler, struct now now);
+/* The wall clock was set, by so much: everything that waits for a due time is looked at again. */
+void scheduler_clock_moved(struct scheduler *scheduler, int64_t moved_ms, struct now now);
 
 /* Sends and loads nothing from now on, and gives back what was loaded. */
 void scheduler_stop(struct scheduler *scheduler);

@@ -30,7 +30,7 @@ struct write {
     int64_t finished_at;    /* wall ms of the end; the others */
     bool attempted;         /* there was a call: `outcome` tells of it */
     bool disable_endpoint;  /* it is gone, or has failed for too long: disable it, too */
-    bool failing_began;     /* at finished_at its failures began */
+    int64_t failing_since;  /* wall ms: since then it fails; 0: nothing new */
     bool failing_ended;     /* or ended */
     bool urgent;            /* somebody waits for it to be written */
     struct outcome outcome; /* owned */
