@@ -44,6 +44,7 @@ static void transfer_clear(struct transfer *transfer) {
     transfer->response_cut = transfer->headers_ended = transfer->flooded = false;
     transfer->flood = (struct flood){0};
     transfer->socket = CURL_SOCKET_BAD;
+    transfer->socket_errno = 0;
     transfer->refusal[0] = transfer->curl_error[0] = '\0';
 }
 
@@ -82,6 +83,7 @@ static curl_socket_t transfer_open_socket(void *context, curlsocktype purpose,
     if (!transfer_may_connect(transfer, &address->addr, text))
         return CURL_SOCKET_BAD;
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    transfer->socket_errno = fd < 0 ? errno : 0;
     if (fd >= 0)
         socket_set_opened(transfer->sockets, fd);
     return fd;

@@ -7,6 +7,7 @@
 #include "outhook/http/tls_error.h"
 #include "outhook/http/transfer.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -115,6 +116,15 @@ static const char *transfer_detail(const struct transfer *transfer, CURLcode cod
                                                                                      : detail;
 }
 
+/* Not the receiver's fault, which libcurl can't tell from one. */
+static void judge_no_socket(const struct transfer *transfer, struct outcome *outcome) {
+    bool is_limit = transfer->socket_errno == EMFILE;
+    outcome->verdict = VERDICT_UNREACHABLE;
+    outcome_explain(outcome, "can't connect: no socket can be made here: %s%s",
+                    strerrordesc_np(transfer->socket_errno),
+                    is_limit ? "; outhookd may open too few (LimitNOFILE= of its unit)" : "");
+}
+
 /* Before the request could be sent nothing can have arrived; after that, who knows. */
 static void judge_failure(const struct transfer *transfer, CURLcode code, struct outcome *outcome) {
     char tls_text[TLS_TEXT_BYTES];
@@ -139,6 +149,8 @@ void transfer_judge(const struct transfer *transfer, CURLcode code, struct outco
                (code == CURLE_COULDNT_CONNECT || code == CURLE_ABORTED_BY_CALLBACK)) {
         outcome->verdict = VERDICT_BLOCKED;
         outcome_explain(outcome, "%s", transfer->refusal);
+    } else if (transfer->socket_errno && code == CURLE_COULDNT_CONNECT) {
+        judge_no_socket(transfer, outcome);
     } else if (code == CURLE_OPERATION_TIMEDOUT) {
         judge_timeout(outcome);
     } else {

@@ -52,6 +52,9 @@ int database_error(struct database *database, int code, const char *doing, struc
                          doing, path);
     case SQLITE_CONSTRAINT:
         return error_set(error, ERROR_USAGE, "%s", sqlite3_errmsg(database->handle));
+    case SQLITE_CANTOPEN:
+        return error_set(error, ERROR_FAILED, "can't %s: can't open %s or a file beside it: %s",
+                         doing, path, strerror(sqlite3_system_errno(database->handle)));
     case SQLITE_IOERR:
         return disk_refuse(path, doing, reason, error);
     default:

@@ -15,9 +15,9 @@ SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime er
 LOOPBACK = "127.0.0.0/8,::1"
 
 
-def outhookd(*arguments, timeout=PATIENCE, **options):
+def outhookd(*arguments, timeout=PATIENCE, prefix=(), **options):
     """Runs outhookd to its end; returns (exit status, stdout, stderr)."""
-    done = subprocess.run([BUILD / "outhookd", *map(str, arguments)], text=True, capture_output=True,
+    done = subprocess.run([*prefix, BUILD / "outhookd", *map(str, arguments)], text=True, capture_output=True,
                           stdin=subprocess.DEVNULL, timeout=timeout, **options)
     assert not SANITIZER.search(done.stderr), done.stderr
     return done.returncode, done.stdout, done.stderr
@@ -94,3 +94,13 @@ class Daemon:
         with open(f"/proc/{self.pid}/status") as file:
             (line,) = [line for line in file if line.startswith(field + ":")]
         return int(line.split()[1]) * 1024
+
+    def cpu(self):
+        """Seconds of processor time so far."""
+        with open(f"/proc/{self.pid}/stat") as file:
+            fields = file.read().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def descriptors(self):
+        """How many it has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))

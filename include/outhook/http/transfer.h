@@ -32,6 +32,7 @@ struct transfer {
     bool flooded;              /* the answer had no end otherwise, and the call was cut off */
     struct flood flood;
     curl_socket_t socket; /* that libcurl watches for this call */
+    int socket_errno;     /* why the last socket could not be made; 0: it could */
     char refusal[160];    /* why the address policy refused the last address; "" if it didn't */
     char curl_error[CURL_ERROR_SIZE];
 };

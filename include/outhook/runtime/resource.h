@@ -10,6 +10,10 @@
  * none. Before anything else of libuv. */
 void resource_set_allocator(void);
 
+/* Ends as resource_check() does when there are too few descriptors for libuv, which would abort.
+ * Before the first loop. */
+void resource_check_descriptors(void);
+
 /* Nothing when `code` is 0; else (a negative errno, as libuv returns it) prints that `what` can't
  * be made, why, and what to do, and exits with 1. While the program starts only. */
 void resource_check(int code, const char *what);
