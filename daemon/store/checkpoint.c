@@ -28,7 +28,6 @@ enum {
     WRITER_WAIT_MS = 100,    /* how long it waits for the write lock: there is a next time */
     RETRY_MS = 1000,
     REPORT_FRAMES = 25000, /* about 100 MB: a reader keeps the log from being emptied */
-    REPORT_EVERY_MS = 60000,
 };
 
 /* SQLite's lock numbers in the shared memory of the log (wal.c; part of its file format). */
@@ -129,15 +128,21 @@ static int checkpoint_truncate(struct checkpoint *checkpoint) {
     return code;
 }
 
-static void checkpoint_report(struct checkpoint *checkpoint, int64_t frames, int64_t now_mono_ms) {
-    if (frames < REPORT_FRAMES ||
-        (checkpoint->reported_at_ms && now_mono_ms - checkpoint->reported_at_ms < REPORT_EVERY_MS))
+/* Once, and again each time that it has doubled. */
+static void checkpoint_report(struct checkpoint *checkpoint, int64_t frames) {
+    if (frames < REPORT_FRAMES || frames < 2 * checkpoint->reported_frames)
         return;
-    checkpoint->reported_at_ms = now_mono_ms;
+    checkpoint->reported_frames = frames;
     log_line(LEVEL_WARNING,
              "the write-ahead log %s has grown to %" PRId64
              " MB: another process keeps a transaction open; end it (fuser %s shows who)",
              checkpoint->wal_path, frames * WAL_FRAME_BYTES >> 20, checkpoint->database->path);
+}
+
+static void checkpoint_report_end(struct checkpoint *checkpoint) {
+    if (checkpoint->reported_frames)
+        log_line(LEVEL_INFO, "the write-ahead log %s is empty again", checkpoint->wal_path);
+    checkpoint->reported_frames = 0;
 }
 
 int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms, struct error *error) {
@@ -165,11 +170,12 @@ int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms, struct er
     case SQLITE_OK:
         patience_note(&checkpoint->patience, 0, NULL, NULL);
         checkpoint->big = checkpoint->forced = false;
+        checkpoint_report_end(checkpoint);
         return 0;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         checkpoint->not_before_ms = now_mono_ms + RETRY_MS;
-        checkpoint_report(checkpoint, frames, now_mono_ms);
+        checkpoint_report(checkpoint, frames);
         return 0;
     default:
         break;

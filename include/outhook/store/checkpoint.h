@@ -27,11 +27,10 @@ struct database;
 struct checkpoint {
     struct database *database;
     char *wal_path;
-    int64_t not_before_ms; /* mono */
-    int64_t
-        reported_at_ms; /* mono; when a log that can't be emptied was last spoken of; 0: never */
-    bool forced;        /* the log is to be emptied however short it is */
-    bool big;           /* the log was seen beyond what a producer's own checkpoint starts at */
+    int64_t not_before_ms;   /* mono */
+    int64_t reported_frames; /* that a log had when it was last spoken of; 0: it is short */
+    bool forced;             /* the log is to be emptied however short it is */
+    bool big; /* the log was seen beyond what a producer's own checkpoint starts at */
     struct patience patience; /* with a full disk */
 };
 
