@@ -1,11 +1,12 @@
 #include "outhook/cli/verb.h"
 #include "outhook/store/safety_copy.h"
+#include "outhook/store/schema.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 struct migrate_settings {
-    bool no_copy;
+    bool no_copy, repair;
 };
 
 #define FIELD(name) offsetof(struct migrate_settings, name)
@@ -13,6 +14,8 @@ struct migrate_settings {
 static const struct option_row migrate_options[] = {
     {"no-copy", NULL, OPTION_FLAG, FIELD(no_copy), 0, 0,
      "Do without the copy of before, such as when there is no room for it."},
+    {"repair", NULL, OPTION_FLAG, FIELD(repair), 0, 0,
+     "Make triggers, views and indexes anew that were dropped or changed."},
     {0},
 };
 
@@ -32,6 +35,16 @@ static void migrate_tell(const struct database *database, bool copied) {
     free(copy);
 }
 
+static int migrate_repair(struct database *database, struct error *error) {
+    int count = 0;
+    int r = schema_repair(database, &count, error);
+    if (!r && count)
+        printf("made %d triggers, views and indexes anew\n", count);
+    else if (!r)
+        printf("every trigger, view and index is as it should be\n");
+    return r;
+}
+
 static int migrate_run(const struct command *command, const void *settings, struct error *error) {
     const struct migrate_settings *wanted = settings;
     const struct database_options options = {.no_copy = wanted->no_copy};
@@ -46,18 +59,25 @@ static int migrate_run(const struct command *command, const void *settings, stru
     if (r)
         return r;
     migrate_tell(&database, !wanted->no_copy);
+    if (wanted->repair)
+        r = migrate_repair(&database, error);
     database_close(&database);
-    return 0;
+    return r;
 }
 
 const struct verb verb_migrate = {
     .name = "migrate",
     .summary = "create the database, or bring it to this version's schema",
-    .description = "outhookd does this itself when it starts. Before a database is migrated it is "
-                   "copied beside\n"
-                   "itself, as outhook.db.schema-1.backup, where 1 is the version it had. The two "
-                   "newest such\n"
-                   "copies are kept.",
+    .description =
+        "outhookd does this itself when it starts. Before a database is migrated it is "
+        "copied beside\n"
+        "itself, as outhook.db.schema-1.backup, where 1 is the version it had. The two "
+        "newest such\n"
+        "copies are kept.\n"
+        "\n"
+        "What somebody has dropped or changed by hand outhookd reports, and leaves as it is; "
+        "--repair\n"
+        "makes that anew, but for tables.",
     .options = migrate_options,
     .settings_bytes = sizeof(struct migrate_settings),
     .run = migrate_run,

@@ -3,6 +3,7 @@
 #include "outhook/base/clock.h"
 #include "outhook/base/memory.h"
 #include "outhook/store/database.h"
+#include "outhook/store/schema.h"
 
 #include <grp.h>
 #include <inttypes.h>
@@ -131,6 +132,18 @@ static int check_counts(struct database *database, const struct checkup *checkup
     return r;
 }
 
+static void check_find_difference(void *context, enum schema_difference difference,
+                                  const char *type, const char *name) {
+    const struct checkup *checkup = context;
+    if (difference == SCHEMA_ADDED)
+        checkup_find(checkup, CHECKUP_NOTE, "schema", "the %s %s is none of outhook's", type, name);
+    else
+        checkup_find(checkup, CHECKUP_BAD, "schema", "the %s %s %s: %s", type, name,
+                     difference == SCHEMA_MISSING ? "is missing" : "was changed",
+                     strcmp(type, "table") ? "outhook migrate --repair makes it anew"
+                                           : "undo that, or restore a backup");
+}
+
 static int check_clock(struct database *database, const struct checkup *checkup,
                        struct error *error) {
     int64_t newest_at = 0;
@@ -146,7 +159,10 @@ static int check_clock(struct database *database, const struct checkup *checkup,
 
 int checkup_contents(struct database *database, bool full, const struct checkup *checkup,
                      struct error *error) {
+    struct checkup found = *checkup;
     int r = check_pages(database, full, checkup, error);
+    if (!r)
+        r = schema_compare(database, check_find_difference, &found, error);
     if (!r)
         r = check_counts(database, checkup, error);
     return r ? r : check_clock(database, checkup, error);

@@ -3,24 +3,38 @@
 
 /*
  * Notices when the database or its -wal file is moved, deleted or replaced while it is open: it
- * would go on accepting writes that nobody will ever see. Looks once a second.
+ * would go on accepting writes that nobody will ever see; and when its schema is edited. Looks once
+ * a second.
  */
 
 #include "outhook/base/error.h"
+#include "outhook/store/schema.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 struct database;
+
+/* How far the write-ahead log had been copied into the database: which log, and up to which frame.
+ */
+struct presence_copied {
+    uint32_t salts[2], frames;
+};
 
 /* Starts as {0}. */
 struct presence {
     int64_t look_at_ms; /* mono */
     ino_t wal_inode;    /* 0: it has yet to be seen */
+    bool noted;         /* of the last look: */
+    struct presence_copied copied;
+    struct timespec written_at; /* the database's file was */
+    struct schema_watch schema;
 };
 
-/* Looks, if it is time to; ERROR_DAMAGED when it is no longer where it was. */
-int presence_check(struct presence *presence, const struct database *database, const char *wal_path,
+/* Looks, if it is time to; ERROR_DAMAGED when it is no longer where it was, or what. */
+int presence_check(struct presence *presence, struct database *database, const char *wal_path,
                    int64_t now_mono_ms, struct error *error) must_check;
 
 #endif
