@@ -16,6 +16,7 @@
 #include "outhook/store/presence.h"
 #include "outhook/store/retention.h"
 #include "outhook/store/sealer.h"
+#include "outhook/store/unwritten.h"
 #include "outhook/store/vitals.h"
 #include "outhook/store/watch.h"
 
@@ -23,10 +24,6 @@
 #include <stdlib.h>
 
 enum {
-    BATCH_MAX = 512, /* requests taken, and outcomes written, at a time */
-    /* Outcomes that follow a commit closely wait for company, so that a page is written once. */
-    LINGER_US = 5000,
-    LINGER_URGENT_US = 1000,  /* when others wait for them */
     RETAIN_FRAMES_MAX = 2000, /* of the log, beyond which nothing is deleted: it can't be emptied */
 };
 
@@ -54,10 +51,7 @@ struct store {
     int64_t boot_after; /* or those up to this id */
     bool more_fresh;    /* a page of news was full: there is more */
     bool more_requests; /* as many requests were taken as could be: there may be more */
-    struct store_request *unwritten[BATCH_MAX];
-    int n_unwritten;
-    bool urgent; /* one of them is waited for */
-    int64_t committed_at_us;
+    struct unwritten unwritten;
     struct error error; /* why the store ended */
 };
 
@@ -197,8 +191,8 @@ static int store_load(struct store *store, const struct store_request *request,
 /* Answers what was written. A disabled endpoint is told anew, as no trigger does that for us. */
 static int store_answer_writes(struct store *store, struct error *error) {
     int r = 0;
-    for (int i = 0; i < store->n_unwritten; i++) {
-        struct store_request *request = store->unwritten[i];
+    for (int i = 0; i < store->unwritten.count; i++) {
+        struct store_request *request = store->unwritten.requests[i];
         bool again = request->write.fate == WRITE_AGAIN && !request->write.settled;
         int64_t disabled = request->write.disable_endpoint ? request->write.endpoint_id : 0;
         queue_forget(&store->queue, request->write.delivery_id);
@@ -210,27 +204,26 @@ static int store_answer_writes(struct store *store, struct error *error) {
         if (disabled && !r)
             r = store_tell_endpoint(store, disabled, error);
     }
-    store->n_unwritten = 0;
-    store->urgent = false;
+    unwritten_clear(&store->unwritten);
     return r;
 }
 
 /* Writes all outcomes that wait, however long others hold the lock. */
 static int store_commit(struct store *store, struct error *error) {
-    if (!store->n_unwritten)
+    struct write *writes[UNWRITTEN_MAX];
+    if (!store->unwritten.count)
         return 0;
-    struct write *writes[BATCH_MAX];
     struct patience patience = patience_begin();
     int r;
-    for (int i = 0; i < store->n_unwritten; i++)
-        writes[i] = &store->unwritten[i]->write;
+
+    unwritten_sort(&store->unwritten, writes);
     do
-        r = writer_commit(&store->writer, writes, store->n_unwritten, error);
+        r = writer_commit(&store->writer, writes, store->unwritten.count, error);
     while (r && store_may_retry(store, &patience, r, error));
     if (r)
         return r;
     patience_end(&patience);
-    store->committed_at_us = clock_mono_us();
+    store->unwritten.committed_at_us = clock_mono_us();
     return store_answer_writes(store, error);
 }
 
@@ -296,8 +289,7 @@ static int store_serve(struct store *store, struct store_request *request, struc
         queue_end(&store->queue);
     switch (request->kind) {
     case STORE_WRITE:
-        store->unwritten[store->n_unwritten++] = request;
-        store->urgent |= request->write.urgent;
+        unwritten_add(&store->unwritten, request);
         return 0;
     case STORE_LOAD:
         do
@@ -329,29 +321,17 @@ static int store_serve(struct store *store, struct store_request *request, struc
     return r;
 }
 
-static int64_t store_commit_at(const struct store *store) {
-    return store->committed_at_us + (store->urgent ? LINGER_URGENT_US : LINGER_US);
-}
-
-/* Outcomes wait a moment for company when the last commit was a moment ago: under load one commit
- * then carries many, and when there is little to do each is written at once. */
-static bool store_should_commit(const struct store *store, int64_t now_us) {
-    return store->n_unwritten >= BATCH_MAX / 2 ||
-           (store->n_unwritten && now_us >= store_commit_at(store)) ||
-           atomic_load(&store->stopping);
-}
-
 /* What comes behind a failure: outcomes are kept, so that what is lost can be counted. */
 static void store_drop_request(struct store *store, struct store_request *request) {
     if (request->kind == STORE_WRITE)
-        store->unwritten[store->n_unwritten++] = request;
+        unwritten_add(&store->unwritten, request);
     else
         store_request_free(request);
 }
 
 static int store_take_requests(struct store *store, struct error *error) {
-    void *batch[BATCH_MAX];
-    size_t room = (size_t)(BATCH_MAX - store->n_unwritten);
+    void *batch[UNWRITTEN_MAX];
+    size_t room = (size_t)(UNWRITTEN_MAX - store->unwritten.count);
     size_t count = channel_receive(store->exchange.requests, batch, room);
     int r = 0;
     store->more_requests = count == room;
@@ -362,14 +342,15 @@ static int store_take_requests(struct store *store, struct error *error) {
             store_drop_request(store, batch[i]);
     queue_end(&store->queue);
     exchange_tell(&store->exchange); /* what was loaded can be sent while outcomes are written */
-    if (!r && store_should_commit(store, clock_mono_us()))
+    if (!r &&
+        (unwritten_is_due(&store->unwritten, clock_mono_us()) || atomic_load(&store->stopping)))
         r = store_commit(store, error);
     return r;
 }
 
 /* When (mono us) that may go on, as things are. */
 static int64_t store_retain_at(struct store *store) {
-    bool urgent = store->n_unwritten || !store->booted || atomic_load(&store->stopping);
+    bool urgent = store->unwritten.count || !store->booted || atomic_load(&store->stopping);
     return urgent ? CLOCK_NEVER : retention_due_at(&store->retention);
 }
 
@@ -398,8 +379,8 @@ static void store_sleep(struct store *store) {
         until_us = sealer_due_at(&store->sealer) * 1000;
     if (store_retain_at(store) < until_us)
         until_us = store_retain_at(store);
-    if (store->n_unwritten && store_commit_at(store) < until_us)
-        until_us = store_commit_at(store);
+    if (unwritten_commit_at(&store->unwritten) < until_us)
+        until_us = unwritten_commit_at(&store->unwritten);
     if (store->more_fresh || store->more_requests || !store->booted)
         until_us = now_us;
     watch_wait(&store->watch, &store->exchange.waker, until_us - now_us);
@@ -521,9 +502,7 @@ static int store_serve_all(struct store *store, struct error *error) {
 
 static void store_drop_requests(struct store *store) {
     exchange_end(&store->exchange);
-    for (int i = 0; i < store->n_unwritten; i++)
-        store_request_free(store->unwritten[i]);
-    store->n_unwritten = 0;
+    unwritten_drop(&store->unwritten);
 }
 
 static void store_run(struct task *task, void *context) {
@@ -533,10 +512,10 @@ static void store_run(struct task *task, void *context) {
     /* A stop that may not wait is no failure, whatever it would have had to wait for. */
     bool gave_up = atomic_load(&store->give_up) &&
                    (patience_helps(r, !store->database.handle) || r == ERROR_STOPPED);
-    if (store->n_unwritten && (!r || gave_up))
+    if (store->unwritten.count && (!r || gave_up))
         log_line(LEVEL_WARNING,
                  "%s; stopped without writing %d outcomes: those deliveries are repeated",
-                 store->error.text, store->n_unwritten);
+                 store->error.text, store->unwritten.count);
     if (r && !gave_up)
         task_fail(task, &store->error);
     store_drop_requests(store);

@@ -5,7 +5,6 @@
 
 #include <inttypes.h>
 #include <sqlite3.h>
-#include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -212,16 +211,11 @@ static int writer_end(struct writer *writer, int r, struct error *error) {
     return r;
 }
 
-static int compare_writes(const void *a, const void *b) {
-    const struct write *x = *(struct write *const *)a, *y = *(struct write *const *)b;
-    return (x->delivery_id > y->delivery_id) - (x->delivery_id < y->delivery_id);
-}
-
-int writer_commit(struct writer *writer, struct write **writes, int count, struct error *error) {
+int writer_commit(struct writer *writer, struct write *const *writes, int count,
+                  struct error *error) {
     int finished = 0, r = writer_begin(writer, error);
     if (r)
         return r;
-    qsort(writes, (size_t)count, sizeof *writes, compare_writes);
     for (int i = 0; !r && i < count; i++) {
         r = writer_write(writer, writes[i], error);
         finished += !writes[i]->settled && writes[i]->fate != WRITE_AGAIN;

@@ -50,10 +50,10 @@ int writer_open(struct writer *writer, struct database *database, struct error *
 
 void writer_close(struct writer *writer);
 
-/* Writes all of them in one transaction, sorted, so that a page is met once. ERROR_BUSY when
+/* Writes all of them in one transaction. ERROR_BUSY when
  * another process holds the write lock, ERROR_FULL when there is no space: nothing was written
  * then, and the call may be repeated. */
-int writer_commit(struct writer *writer, struct write **writes, int count,
+int writer_commit(struct writer *writer, struct write *const *writes, int count,
                   struct error *error) must_check;
 
 /* Writes the limits that triggers hold producers to, if they differ. Errors as writer_commit(). */
