@@ -14,7 +14,14 @@
 #include <stdlib.h>
 #include <uv.h>
 
-enum { WORKER_NAME_BYTES = 16, RECEIVE_BATCH = 64 };
+enum {
+    WORKER_NAME_BYTES = 16,
+    /* Calls to receivers that answer at once need no company: more of them at a time are no faster,
+     * and take more memory than the processor has near. So calls that are younger than this are no
+     * more than so many; a receiver that takes longer leaves its place to the next call. */
+    YOUNG_MAX = 64,
+    YOUNG_MS = 6,
+};
 
 struct worker {
     char name[WORKER_NAME_BYTES];
@@ -31,7 +38,10 @@ struct worker {
     uv_timer_t timer;
     struct socket_set sockets;
     CURLM *multi;
-    struct list active, idle;
+    struct list young, old, idle; /* transfers: those under way, by their age, and the others */
+    int n_young;
+    bool calls_wait;  /* as there are enough young ones */
+    uv_timer_t aging; /* until one of them no longer is */
     uv_prepare_t before_sleep;
     bool gave_back; /* since the loop last slept */
 };
@@ -53,10 +63,6 @@ static void worker_tell(struct worker *worker) {
     worker->gave_back = false;
 }
 
-static void worker_on_before_sleep(uv_prepare_t *before_sleep) {
-    worker_tell(before_sleep->data);
-}
-
 static struct transfer *worker_idle_transfer(struct worker *worker) {
     struct list *link = list_pop(&worker->idle);
     return link ? container_of(link, struct transfer, link) : transfer_new(&worker->sockets);
@@ -69,7 +75,10 @@ static void worker_start_call(struct worker *worker, struct http_call *call) {
         worker_give_back(worker, call);
         return;
     }
-    list_push(&worker->active, &transfer->link);
+    transfer->started_ms = uv_now(&worker->loop);
+    transfer->young = true;
+    worker->n_young++;
+    list_push(&worker->young, &transfer->link);
     curl_multi_add_handle(worker->multi, transfer->easy);
 }
 
@@ -77,6 +86,7 @@ static void worker_end_call(struct worker *worker, struct transfer *transfer, CU
     struct http_call *call = transfer->call;
     curl_multi_remove_handle(worker->multi, transfer->easy);
     transfer_finish(transfer, code);
+    worker->n_young -= transfer->young;
     list_remove(&transfer->link);
     list_push_front(&worker->idle, &transfer->link);
     worker_give_back(worker, call);
@@ -93,6 +103,50 @@ static void worker_collect(struct worker *worker) {
         curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
         worker_end_call(worker, transfer, code);
     }
+}
+
+/* ---- starting -------------------------------------------------------------------------------- */
+
+static void worker_age(struct worker *worker) {
+    struct list *link;
+    uint64_t now_ms = uv_now(&worker->loop);
+    while ((link = list_first(&worker->young))) {
+        struct transfer *transfer = container_of(link, struct transfer, link);
+        if (transfer->started_ms + YOUNG_MS > now_ms)
+            break;
+        transfer->young = false;
+        worker->n_young--;
+        list_remove(link);
+        list_push(&worker->old, link);
+    }
+}
+
+static void worker_start_calls(struct worker *worker) {
+    void *batch[YOUNG_MAX];
+    size_t count, room;
+    worker->calls_wait = true;
+    while (worker->calls_wait && (room = (size_t)(YOUNG_MAX - worker->n_young))) {
+        count = channel_receive(worker->calls, batch, room);
+        worker->calls_wait = count == room;
+        for (size_t i = 0; i < count; i++)
+            worker_start_call(worker, batch[i]);
+    }
+}
+
+/* Nothing to do but to wake the loop. */
+static void worker_on_aging(uv_timer_t *aging) {
+    (void)aging;
+}
+
+/* Called in each turn of the loop, after the events of the last one. */
+static void worker_on_before_sleep(uv_prepare_t *before_sleep) {
+    struct worker *worker = before_sleep->data;
+    worker_age(worker);
+    if (worker->calls_wait)
+        worker_start_calls(worker);
+    if (worker->calls_wait && !uv_is_active((uv_handle_t *)&worker->aging))
+        uv_timer_start(&worker->aging, worker_on_aging, YOUNG_MS / 2, 0);
+    worker_tell(worker);
 }
 
 /* ---- libcurl's events ------------------------------------------------------------------------ */
@@ -143,11 +197,12 @@ static void worker_stop_loop(struct worker *worker) {
     socket_set_close(&worker->sockets);
     uv_close((uv_handle_t *)&worker->wake, NULL);
     uv_close((uv_handle_t *)&worker->before_sleep, NULL);
+    uv_close((uv_handle_t *)&worker->aging, NULL);
     uv_close((uv_handle_t *)&worker->timer, NULL);
 }
 
-static void worker_give_up_calls(struct worker *worker) {
-    list_for_each_safe (link, &worker->active) {
+static void worker_give_up(struct worker *worker, struct list *transfers) {
+    list_for_each_safe (link, transfers) {
         struct transfer *transfer = container_of(link, struct transfer, link);
         struct http_call *call = transfer->call;
         curl_multi_remove_handle(worker->multi, transfer->easy);
@@ -158,12 +213,17 @@ static void worker_give_up_calls(struct worker *worker) {
     }
 }
 
-static void worker_take_calls(struct worker *worker) {
-    void *batch[RECEIVE_BATCH];
-    size_t count;
-    while ((count = channel_receive(worker->calls, batch, RECEIVE_BATCH)))
-        for (size_t i = 0; i < count; i++)
-            worker_start_call(worker, batch[i]);
+static void worker_give_up_calls(struct worker *worker) {
+    void *waiting;
+    worker_give_up(worker, &worker->old);
+    worker_give_up(worker, &worker->young);
+    while (channel_receive(worker->calls, &waiting, 1)) {
+        struct http_call *call = waiting;
+        call->outcome.verdict = VERDICT_ABORTED;
+        worker_give_back(worker, call);
+    }
+    worker->n_young = 0;
+    worker->calls_wait = false;
 }
 
 static void worker_on_wake(uv_poll_t *wake, int status, int events) {
@@ -171,7 +231,7 @@ static void worker_on_wake(uv_poll_t *wake, int status, int events) {
     (void)status, (void)events;
     waker_take(&worker->waker);
     atomic_fetch_add(&worker->heartbeat, 1);
-    worker_take_calls(worker);
+    worker->calls_wait = true;
     if (atomic_load(&worker->stopping)) {
         worker_give_up_calls(worker);
         worker_tell(worker);
@@ -191,6 +251,7 @@ static void worker_open(struct worker *worker) {
     socket_set_open(&worker->sockets, &worker->loop, worker_on_socket, worker);
     uv_timer_init(&worker->loop, &worker->timer);
     worker->timer.data = worker;
+    uv_timer_init(&worker->loop, &worker->aging);
     uv_prepare_init(&worker->loop, &worker->before_sleep);
     worker->before_sleep.data = worker;
     uv_prepare_start(&worker->before_sleep, worker_on_before_sleep);
@@ -244,7 +305,8 @@ struct worker *worker_new(int number, int capacity, int connections, struct chan
     worker->connections = connections;
     worker->done = done;
     worker->calls = channel_new((size_t)capacity, worker_wake, worker);
-    list_init(&worker->active);
+    list_init(&worker->young);
+    list_init(&worker->old);
     list_init(&worker->idle);
     waker_open(&worker->waker);
     return worker;

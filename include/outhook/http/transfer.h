@@ -20,7 +20,11 @@ struct http_call;
 struct socket_set;
 
 struct transfer {
-    struct list link; /* of the worker's idle or active transfers */
+    /* The worker's. */
+    struct list link;
+    uint64_t started_ms; /* by its loop's clock */
+    bool young;          /* it counts as such */
+
     CURL *easy;
     struct socket_set *sockets; /* its worker's */
     struct http_call *call; /* while active */
