@@ -29,6 +29,13 @@ void buffer_clear(struct buffer *buffer) {
         buffer->data[0] = '\0';
 }
 
+void buffer_reuse(struct buffer *buffer, size_t usual_bytes) {
+    if (buffer->capacity > usual_bytes)
+        buffer_free(buffer);
+    else
+        buffer_clear(buffer);
+}
+
 void buffer_append(struct buffer *buffer, const void *bytes, size_t length) {
     buffer_reserve(buffer, length);
     if (length)

@@ -60,3 +60,10 @@ void utf8_append(struct buffer *text, const char *bytes, size_t length) {
         taken = 1;
     }
 }
+
+bool utf8_is_ascii(const char *bytes, size_t length) {
+    for (size_t i = 0; i < length; i++)
+        if (!bytes[i] || (unsigned char)bytes[i] > 0x7f)
+            return false;
+    return true;
+}

@@ -21,10 +21,14 @@ void delivery_free(struct delivery *delivery) {
         return;
     delivery_free_payload(delivery);
     endpoint_unref(delivery->endpoint);
-    free(delivery->uid);
-    free(delivery->type);
-    free(delivery->method);
-    free(delivery->content_type);
-    free(delivery->header_lines);
+    if (delivery->texts) {
+        free(delivery->texts);
+    } else {
+        free(delivery->uid);
+        free(delivery->type);
+        free(delivery->method);
+        free(delivery->content_type);
+        free(delivery->header_lines);
+    }
     free(delivery);
 }

@@ -2,6 +2,7 @@
 
 #include "outhook/base/clock.h"
 #include "outhook/base/memory.h"
+#include "outhook/delivery/delivery.h"
 #include "outhook/delivery/endpoint.h"
 #include "outhook/http/call.h"
 #include "outhook/http/lookup.h"
@@ -153,11 +154,11 @@ static void pool_end(struct pool *pool, struct http_call *call, enum verdict ver
 
 /* What is connected to, and so looked up. */
 static const char *pool_host(const struct http_call *call) {
-    return call->policy->proxy ? call->policy->proxy->host : call->target.host;
+    return call->policy->proxy ? call->policy->proxy->host : call->target->host;
 }
 
 static bool pool_host_is_name(const struct http_call *call) {
-    return call->policy->proxy ? call->policy->proxy->is_name : call->target.is_name;
+    return call->policy->proxy ? call->policy->proxy->is_name : call->target->is_name;
 }
 
 static void pool_end_unresolved(struct pool *pool, struct http_call *call, const char *why) {
@@ -194,14 +195,13 @@ static void pool_look_up(struct pool *pool, struct http_call *call) {
  */
 static char *pool_refusal(const struct http_call *call) {
     struct sockaddr_storage address;
-    const char *host = call->target.host, *refusal, *remedy;
+    const char *host = call->target->host, *refusal, *remedy;
     char *error;
-    if (call->target.is_name) {
-        refusal =
-            target_is_ambiguous(&call->target) ? "the proxy may take it for an address" : NULL;
+    if (call->target->is_name) {
+        refusal = target_is_ambiguous(call->target) ? "the proxy may take it for an address" : NULL;
         remedy = "; write it as one";
     } else {
-        target_address(&call->target, &address);
+        target_address(call->target, &address);
         refusal =
             address_policy_refusal(&call->policy->addresses, (const struct sockaddr *)&address,
                                    call->endpoint->allow_private);
@@ -224,7 +224,7 @@ void pool_send(struct pool *pool, struct http_call *call) {
     list_init(&call->link);
     call->outcome.started_at = clock_now().wall_ms;
     call->outcome.retry_after_ms = -1;
-    if (target_parse(call->endpoint->url, &call->target, &error))
+    if (!(call->target = target_share(call->delivery->endpoint, &error)))
         pool_end(pool, call, VERDICT_INVALID, memory_copy_string(error.text));
     else if (call->policy->proxy && (refusal = pool_refusal(call)))
         pool_end_refused(pool, call, refusal);

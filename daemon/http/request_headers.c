@@ -11,14 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SECRETS_USUAL = 4 };
-
-static void headers_add(struct curl_slist **headers, const char *line) {
-    struct curl_slist *longer = curl_slist_append(*headers, line);
-    if (!longer)
-        memory_exhausted();
-    *headers = longer;
-}
+enum {
+    SECRETS_USUAL = 4,
+    LINES_BYTES_USUAL = 4096,
+    EXPECT_BYTES = 64 << 10, /* libcurl asks for a 100-continue from 1 MB on */
+};
 
 /* ---- ours ------------------------------------------------------------------------------------ */
 
@@ -73,15 +70,13 @@ static bool lines_name(const char *lines, const char *line, size_t name_length) 
 }
 
 /* libcurl takes "Name: value" as it stands, and "Name;" for an empty value. */
-static void headers_add_line(struct curl_slist **headers, const char *line, size_t length,
+static void headers_add_line(struct request_headers *headers, const char *line, size_t length,
                              size_t name_length) {
-    char *text = memory_print("%.*s", (int)length, line);
-    if (length <= name_length + 2) {
-        text[name_length] = ';';
-        text[name_length + 1] = '\0';
-    }
-    headers_add(headers, text);
-    free(text);
+    bool empty = length <= name_length + 2;
+    buffer_append(&headers->lines, line, empty ? name_length : length);
+    if (empty)
+        buffer_append(&headers->lines, ";", 1);
+    buffer_append(&headers->lines, "\n", 1);
 }
 
 /* Names and values were judged when the row was inserted; this is the last look before use. */
@@ -92,8 +87,8 @@ static bool line_is_clean(const char *line, size_t length, size_t name_length) {
 }
 
 /* Adds "Name: value\n" lines, but those named in `hidden_by`. */
-static int headers_add_lines(struct curl_slist **headers, const char *lines, const char *hidden_by,
-                             struct error *error) {
+static int headers_add_lines(struct request_headers *headers, const char *lines,
+                             const char *hidden_by, struct error *error) {
     while (lines && *lines) {
         size_t length = strcspn(lines, "\n"), name_length = strcspn(lines, ":\n");
         if (!line_is_clean(lines, length, name_length))
@@ -107,31 +102,67 @@ static int headers_add_lines(struct curl_slist **headers, const char *lines, con
     return 0;
 }
 
-/* What signature_append() and we have written, line by line. */
-static void headers_add_ours(struct curl_slist **headers, struct buffer *lines) {
-    for (char *line = lines->data, *end; (end = strchr(line, '\n')); line = end + 1) {
-        *end = '\0';
-        headers_add(headers, line);
-    }
-    headers_add(headers, "Expect:"); /* no 100-continue: many receivers stall on it */
+static size_t count_lines(const char *lines) {
+    size_t count = 0;
+    for (; (lines = strchr(lines, '\n')); lines++)
+        count++;
+    return count;
 }
 
-int request_headers_make(const struct http_call *call, int64_t now_wall_ms,
-                         struct curl_slist **headers, struct error *error) {
+/* Makes a list of the lines, each of which ends in a newline. */
+static void headers_link(struct request_headers *headers) {
+    size_t count = count_lines(buffer_text(&headers->lines)), i = 0;
+    if (count > headers->node_room) {
+        headers->nodes = memory_resize(headers->nodes, count, sizeof *headers->nodes);
+        headers->node_room = count;
+    }
+    for (char *line = headers->lines.data, *end; i < count; line = end + 1, i++) {
+        end = strchr(line, '\n');
+        *end = '\0';
+        headers->nodes[i] = (struct curl_slist){
+            .data = line, .next = i + 1 < count ? &headers->nodes[i + 1] : NULL};
+    }
+    headers->list = headers->nodes;
+}
+
+static int headers_write(struct request_headers *headers, const struct http_call *call,
+                         int64_t now_wall_ms, struct error *error) {
     const struct delivery *delivery = call->delivery;
     const char *type = delivery->content_type;
-    struct buffer lines = {0};
-    *headers = NULL;
-    int r = headers_sign(call, now_wall_ms, &lines, error);
-    if (!r && !header_value_valid(type, strlen(type)))
-        r = error_set(error, ERROR_USAGE, "the webhook's content_type can't be sent");
-    if (!r) {
-        buffer_print(&lines, "Content-Type: %s\n", type);
-        headers_add_ours(headers, &lines);
-        r = headers_add_lines(headers, delivery->header_lines, NULL, error);
-    }
-    if (!r)
-        r = headers_add_lines(headers, call->endpoint->header_lines, delivery->header_lines, error);
-    buffer_free(&lines);
+    int r = headers_sign(call, now_wall_ms, &headers->lines, error);
+    if (r)
+        return r;
+    if (!header_value_valid(type, strlen(type)))
+        return error_set(error, ERROR_USAGE, "the webhook's content_type can't be sent");
+    buffer_print(&headers->lines, "Content-Type: %s\n", type);
+    if (delivery->payload_bytes >= EXPECT_BYTES) /* many receivers stall on it */
+        buffer_print(&headers->lines, "Expect:\n");
+    r = headers_add_lines(headers, delivery->header_lines, NULL, error);
+    return r ? r
+             : headers_add_lines(headers, call->endpoint->header_lines, delivery->header_lines,
+                                 error);
+}
+
+int request_headers_make(struct request_headers *headers, const struct http_call *call,
+                         int64_t now_wall_ms, struct error *error) {
+    request_headers_clear(headers);
+    int r = headers_write(headers, call, now_wall_ms, error);
+    if (r)
+        request_headers_clear(headers);
+    else
+        headers_link(headers);
     return r;
+}
+
+void request_headers_clear(struct request_headers *headers) {
+    headers->list = NULL;
+    buffer_clear(&headers->lines);
+    if (headers->lines.capacity > LINES_BYTES_USUAL)
+        request_headers_free(headers);
+}
+
+void request_headers_free(struct request_headers *headers) {
+    free(headers->nodes);
+    buffer_free(&headers->lines);
+    *headers = (struct request_headers){0};
 }

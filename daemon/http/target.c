@@ -1,6 +1,7 @@
 #include "outhook/http/target.h"
 
 #include "outhook/base/memory.h"
+#include "outhook/delivery/endpoint.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -138,4 +139,28 @@ void target_free(struct target *target) {
     curl_url_cleanup(target->url);
     free(target->host);
     *target = (struct target){0};
+}
+
+/* ---- shared ---------------------------------------------------------------------------------- */
+
+struct target *target_share(struct endpoint *endpoint, struct error *error) {
+    if (!endpoint->target) {
+        struct target *target = new (struct target);
+        if (target_parse(endpoint->url, target, error)) {
+            free(target);
+            return NULL;
+        }
+        target->of = endpoint;
+        endpoint->target = target;
+    }
+    endpoint->target->references++;
+    return endpoint->target;
+}
+
+void target_release(struct target *target) {
+    if (!target || --target->references > 0)
+        return;
+    target->of->target = NULL;
+    target_free(target);
+    free(target);
 }

@@ -5,7 +5,6 @@
 #include "outhook/delivery/delivery.h"
 #include "outhook/delivery/endpoint.h"
 #include "outhook/http/call.h"
-#include "outhook/http/request_headers.h"
 #include "outhook/http/socket_set.h"
 #include "outhook/http/transfer_end.h"
 
@@ -17,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { RECEIVE_BUFFER_BYTES = 4096 };
+enum { RECEIVE_BUFFER_BYTES = 4096, RESPONSE_BYTES_USUAL = 1024 };
 
 static const char user_agent[] = "outhook/" OUTHOOK_VERSION;
 
@@ -34,11 +33,11 @@ struct transfer *transfer_new(struct socket_set *sockets) {
 
 static void transfer_clear(struct transfer *transfer) {
     curl_easy_reset(transfer->easy);
-    curl_slist_free_all(transfer->headers);
     curl_slist_free_all(transfer->addresses);
-    buffer_free(&transfer->response_headers);
-    buffer_free(&transfer->response_body);
-    transfer->headers = transfer->addresses = NULL;
+    request_headers_clear(&transfer->headers);
+    buffer_reuse(&transfer->response_headers, RESPONSE_BYTES_USUAL);
+    buffer_reuse(&transfer->response_body, RESPONSE_BYTES_USUAL);
+    transfer->addresses = NULL;
     transfer->call = NULL;
     transfer->response_bytes = 0;
     transfer->response_cut = transfer->headers_ended = transfer->flooded = false;
@@ -50,6 +49,9 @@ static void transfer_clear(struct transfer *transfer) {
 
 void transfer_free(struct transfer *transfer) {
     transfer_clear(transfer);
+    request_headers_free(&transfer->headers);
+    buffer_free(&transfer->response_headers);
+    buffer_free(&transfer->response_body);
     curl_easy_cleanup(transfer->easy);
     free(transfer);
 }
@@ -136,7 +138,7 @@ static size_t transfer_take_body(char *bytes, size_t size, size_t count, void *c
 /* Whether the call may have its connection together with others: HTTP/2 for those who chose it,
  * over https (RFC 9113, 3.2: by ALPN). */
 static bool transfer_may_share(const struct transfer *transfer) {
-    return transfer->call->endpoint->http2 && transfer->call->target.is_secure;
+    return transfer->call->endpoint->http2 && transfer->call->target->is_secure;
 }
 
 /* Called in each turn; not 0 ends the call. Over HTTP/2 the connection's bytes are those of other
@@ -162,8 +164,8 @@ static void transfer_set_addresses(struct transfer *transfer) {
     char *entry;
     if (!call->addresses)
         return;
-    entry = memory_print("+%s:%d:%s", proxy ? proxy->host : call->target.host,
-                         proxy ? proxy->port : call->target.port, call->addresses);
+    entry = memory_print("+%s:%d:%s", proxy ? proxy->host : call->target->host,
+                         proxy ? proxy->port : call->target->port, call->addresses);
     transfer->addresses = curl_slist_append(NULL, entry);
     free(entry);
     if (!transfer->addresses)
@@ -176,7 +178,7 @@ static int transfer_before_lookup(void *resolver_state, void *reserved, void *co
     const struct transfer *transfer = context;
     (void)resolver_state, (void)reserved;
     const struct proxy *proxy = transfer->call->policy->proxy;
-    return proxy ? proxy->is_name : transfer->call->target.is_name; /* not 0: it must not */
+    return proxy ? proxy->is_name : transfer->call->target->is_name; /* not 0: it must not */
 }
 
 /* What libcurl would do by default, for other programs' sake, and must not do here: proxies of the
@@ -253,11 +255,11 @@ static void transfer_set_limits(struct transfer *transfer) {
 static int transfer_set_request(struct transfer *transfer, struct error *error) {
     const struct delivery *delivery = transfer->call->delivery;
     CURL *easy = transfer->easy;
-    int r = request_headers_make(transfer->call, transfer->call->outcome.started_at,
-                                 &transfer->headers, error);
+    int r = request_headers_make(&transfer->headers, transfer->call,
+                                 transfer->call->outcome.started_at, error);
     if (r)
         return r;
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers.list);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)delivery->payload_bytes);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, delivery->payload);
     if (strcmp(delivery->method, "POST"))
@@ -266,7 +268,7 @@ static int transfer_set_request(struct transfer *transfer, struct error *error) 
 }
 
 static void transfer_set_target(struct transfer *transfer) {
-    curl_easy_setopt(transfer->easy, CURLOPT_CURLU, transfer->call->target.url);
+    curl_easy_setopt(transfer->easy, CURLOPT_CURLU, transfer->call->target->url);
     curl_easy_setopt(transfer->easy, CURLOPT_PATH_AS_IS, 1L);
     transfer_set_addresses(transfer);
 }
@@ -300,8 +302,11 @@ bool transfer_start(struct transfer *transfer, struct http_call *call) {
 /* Headers may hold any byte, or be cut within a character; where they are kept is for text. */
 static char *transfer_headers_text(const struct buffer *headers) {
     struct buffer text = {0};
-    if (headers->length)
-        utf8_append(&text, headers->data, headers->length);
+    if (!headers->length)
+        return NULL;
+    if (utf8_is_ascii(headers->data, headers->length))
+        return memory_copy_string(headers->data);
+    utf8_append(&text, headers->data, headers->length);
     return text.data;
 }
 

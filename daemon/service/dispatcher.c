@@ -278,11 +278,13 @@ static void dispatcher_take_calls(struct dispatcher *dispatcher, struct now now)
     int count;
     while ((count = pool_receive(dispatcher->pool, calls, RECEIVE_BATCH)))
         for (int i = 0; i < count; i++) {
-            if (calls[i]->outcome.verdict == VERDICT_ABORTED)
-                scheduler_aborted(&dispatcher->scheduler, calls[i]->delivery);
-            else
+            struct delivery *delivery = calls[i]->delivery;
+            bool aborted = calls[i]->outcome.verdict == VERDICT_ABORTED;
+            if (!aborted)
                 dispatcher_complete(dispatcher, calls[i], now);
-            http_call_free(calls[i]);
+            http_call_free(calls[i]); /* before its endpoint may go */
+            if (aborted)
+                scheduler_aborted(&dispatcher->scheduler, delivery);
         }
 }
 

@@ -84,10 +84,9 @@ int queue_open(struct queue *queue, struct database *database, const struct seal
 }
 
 void queue_close(struct queue *queue) {
-    sqlite3_stmt *const all[] = {queue->endpoint, queue->secrets, queue->next_due,
-                                 queue->due,      queue->row,     queue->fresh,
-                                 queue->changes,  queue->boot,    queue->data_version,
-                                 queue->begin,    queue->end};
+    sqlite3_stmt *const all[] = {queue->endpoint,     queue->secrets, queue->next_due, queue->due,
+                                 queue->row,          queue->fresh,   queue->changes,  queue->boot,
+                                 queue->data_version, queue->begin,   queue->end};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         sqlite3_finalize(all[i]);
     map_free(&queue->handed_out);
@@ -320,15 +319,30 @@ static void queue_copy_payload(sqlite3_stmt *row, int column, struct delivery *d
     delivery->payload = copy;
 }
 
+/* The columns from `first` on, in the order of the fields. */
+static void queue_copy_texts(sqlite3_stmt *row, int first, struct delivery *delivery) {
+    char **const fields[] = {&delivery->uid, &delivery->type, &delivery->method,
+                             &delivery->content_type, &delivery->header_lines};
+    enum { FIELDS = sizeof fields / sizeof *fields };
+    const char *texts[FIELDS];
+    size_t bytes = 0;
+    for (int i = 0; i < FIELDS; i++) {
+        texts[i] = database_text_in(row, first + i);
+        bytes += texts[i] ? (size_t)sqlite3_column_bytes(row, first + i) + 1 : 0;
+    }
+    char *at = delivery->texts = memory_raw(bytes);
+    for (int i = 0; i < FIELDS; i++) {
+        *fields[i] = texts[i] ? at : NULL;
+        if (texts[i])
+            at = stpcpy(at, texts[i]) + 1;
+    }
+}
+
 /* A webhook whose row is gone leaves the delivery without a uid. */
 static void queue_read_webhook(sqlite3_stmt *row, struct delivery *delivery) {
     if (sqlite3_column_type(row, 6) == SQLITE_NULL)
         return;
-    delivery->uid = database_text(row, 7);
-    delivery->type = database_text(row, 8);
-    delivery->method = database_text(row, 9);
-    delivery->content_type = database_text(row, 10);
-    delivery->header_lines = database_text(row, 11);
+    queue_copy_texts(row, 7, delivery);
     queue_copy_payload(row, 12, delivery);
 }
 

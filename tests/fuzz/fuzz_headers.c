@@ -19,7 +19,7 @@
 
 #include <sqlite3.h>
 
-enum { OURS = 4 }; /* webhook-id, webhook-timestamp, Content-Type, Expect */
+enum { OURS = 3 }; /* webhook-id, webhook-timestamp, Content-Type */
 
 static struct database database;
 static struct queue queue;
@@ -96,7 +96,7 @@ static void judge_members(const struct curl_slist *line, const char *headers, si
  * have to be, or NULL. */
 static bool make_call(const char *headers, size_t length) {
     struct http_call *call = new (struct http_call);
-    struct curl_slist *lines = NULL;
+    struct request_headers lines = {0};
     struct error error = {0};
     struct endpoint *endpoint = endpoint_new();
     endpoint->signing = SIGNING_NONE;
@@ -104,14 +104,14 @@ static bool make_call(const char *headers, size_t length) {
     call->delivery = load();
     call->delivery->endpoint = endpoint;
     call->endpoint = endpoint;
-    int r = request_headers_make(call, 1700000000000, &lines, &error);
+    int r = request_headers_make(&lines, call, 1700000000000, &error);
     if (r)
         fuzz_require(*error.text);
-    for (const struct curl_slist *line = lines; line && !r; line = line->next)
+    for (const struct curl_slist *line = lines.list; line && !r; line = line->next)
         judge_line(line->data);
     if (!r && headers)
-        judge_members(lines, headers, length);
-    curl_slist_free_all(lines);
+        judge_members(lines.list, headers, length);
+    request_headers_free(&lines);
     delivery_free(call->delivery);
     http_call_free(call);
     return !r;

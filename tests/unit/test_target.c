@@ -2,6 +2,9 @@
 
 #include "outhook/http/target.h"
 
+#include "outhook/base/memory.h"
+#include "outhook/delivery/endpoint.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -121,9 +124,32 @@ static void test_what_says_not_where_it_leads(void **state) {
     }
 }
 
+static void test_shared_while_there_are_calls(void **state) {
+    (void)state;
+    struct error error = {0};
+    struct endpoint *endpoint = endpoint_new();
+    endpoint->url = memory_copy_string("https://Example.com/");
+    struct target *one = target_share(endpoint, &error), *two = target_share(endpoint, &error);
+    assert_ptr_equal(one, two);
+    assert_string_equal(one->host, "example.com");
+    target_release(one);
+    assert_ptr_equal(endpoint->target, two);
+    target_release(two);
+    assert_null(endpoint->target);
+    target_release(NULL);
+
+    free(endpoint->url);
+    endpoint->url = memory_copy_string("nowhere");
+    assert_null(target_share(endpoint, &error));
+    assert_int_equal(error.kind, ERROR_USAGE);
+    assert_null(endpoint->target);
+    endpoint_unref(endpoint);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_shared_while_there_are_calls),
         cmocka_unit_test(test_addresses_however_they_are_written),
         cmocka_unit_test(test_names_that_look_like_addresses),
         cmocka_unit_test(test_what_says_not_where_it_leads),

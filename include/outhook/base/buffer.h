@@ -21,6 +21,9 @@ void buffer_free(struct buffer *buffer);
 /* Empties a buffer and keeps its memory for what comes next. */
 void buffer_clear(struct buffer *buffer);
 
+/* As buffer_clear(), or as buffer_free() when it has become larger than usual. */
+void buffer_reuse(struct buffer *buffer, size_t usual_bytes);
+
 /* Appends `length` bytes. */
 void buffer_append(struct buffer *buffer, const void *bytes, size_t length);
 

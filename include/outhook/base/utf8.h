@@ -24,4 +24,7 @@ bool utf8_valid(const char *bytes, size_t length);
  * for the Latin-1 that it probably is. */
 void utf8_append(struct buffer *text, const char *bytes, size_t length);
 
+/* Whether it is text of one byte each, without a NUL. */
+bool utf8_is_ascii(const char *bytes, size_t length);
+
 #endif

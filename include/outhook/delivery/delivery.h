@@ -30,6 +30,7 @@ struct delivery {
     /* The webhook. All but the payload may be NULL when its row is gone. */
     char *uid, *type, *method, *content_type;
     char *header_lines; /* "Name: value\n" …; NULL when there are none */
+    char *texts;        /* where all of those are, in one block; NULL: each is by itself */
     void *payload;
     size_t payload_bytes;
 

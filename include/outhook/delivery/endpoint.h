@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct target;
+
 struct endpoint_secret {
     char *secret;
     int64_t expires_at; /* wall ms; CLOCK_NEVER when it doesn't */
@@ -41,6 +43,9 @@ struct endpoint {
     double rate_limit; /* calls a second; 0: unlimited */
     struct durations *retry_schedule;
     char *tls_ca_file, *tls_cert_file, *tls_key_file;
+
+    /* What the URL was parsed into, while calls are under way; the loop thread's. */
+    struct target *target;
 
     atomic_int references;
 };

@@ -47,10 +47,10 @@ struct http_call {
     struct list link;
     int worker;
     struct resolver_wait wait;
-    struct target target;
-    char *addresses;   /* of a host that has a name: the only ones that may be tried */
-    int64_t asked_at;  /* mono ms, for them */
-    int64_t waited_ms; /* until they were there; it counts as a part of the call */
+    struct target *target; /* a reference; NULL while there is none */
+    char *addresses;       /* of a host that has a name: the only ones that may be tried */
+    int64_t asked_at;      /* mono ms, for them */
+    int64_t waited_ms;     /* until they were there; it counts as a part of the call */
 };
 
 /* How long the call may take to connect, name lookup and all; the whole call may take less. */

@@ -12,7 +12,11 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
+struct endpoint;
+
 struct target {
+    int references;
+    struct endpoint *of; /* whose calls share it */
     CURLU *url;
     char *host; /* in lower case; of an IPv6 address with its brackets */
     int port;
@@ -24,6 +28,14 @@ struct target {
  * printable ASCII, without percent-encoding. Returns 0, or ERROR_USAGE and a sentence, with the
  * target empty. Freed with target_free(). Any thread. */
 int target_parse(const char *text, struct target *target, struct error *error) must_check;
+
+/* The target of an endpoint's URL, parsed once for all its calls that there are at a time: a
+ * reference, given back with target_release(), before the endpoint goes. NULL and an ERROR_USAGE as
+ * target_parse() says. The thread that owns the endpoint's count. */
+struct target *target_share(struct endpoint *endpoint, struct error *error) must_check;
+
+/* The last one frees. NULL is fine. */
+void target_release(struct target *target);
 
 /* The address that a target holds in place of a name, or loopback for localhost. */
 void target_address(const struct target *target, struct sockaddr_storage *address);

@@ -12,6 +12,7 @@
 #include "outhook/base/buffer.h"
 #include "outhook/base/list.h"
 #include "outhook/http/flood.h"
+#include "outhook/http/request_headers.h"
 
 #include <curl/curl.h>
 #include <stdbool.h>
@@ -27,8 +28,9 @@ struct transfer {
 
     CURL *easy;
     struct socket_set *sockets; /* its worker's */
-    struct http_call *call; /* while active */
-    struct curl_slist *headers, *addresses;
+    struct http_call *call;     /* while active */
+    struct request_headers headers;
+    struct curl_slist *addresses;
     struct buffer response_headers, response_body;
     curl_off_t response_bytes; /* of the body, also those not kept */
     bool headers_ended;        /* of the final answer */
