@@ -20,14 +20,14 @@
 
 enum { OVERRIDES_MAX = 100, EXIT_DAMAGED = 3, LAST_LINES_MS = 1000 };
 
-enum option_code { OPTION_CHECK = 256, OPTION_HELP_SETTINGS, OPTION_VERSION };
+enum option_code { OPTION_CHECK = 256, OPTION_QUIET, OPTION_HELP_SETTINGS, OPTION_VERSION };
 
 struct options {
     const char *config_path;
     struct config_override overrides[OVERRIDES_MAX];
     int override_count;
     char *database_override; /* owned: what --database stands for */
-    bool check;
+    bool check, quiet;
 };
 
 static const char usage[] =
@@ -38,6 +38,7 @@ static const char usage[] =
     "  -d, --database PATH    serve this database (the same as --set database=PATH)\n"
     "  -s, --set NAME=VALUE   set this over what the configuration says; may be repeated\n"
     "      --check            check the configuration, print it, and exit\n"
+    "      --quiet            with --check: print nothing but what is wrong\n"
     "      --help-settings    print all settings, as a configuration file with comments\n"
     "  -h, --help             print this\n"
     "      --version          print the version\n"
@@ -50,6 +51,7 @@ static const struct option long_options[] = {
     {"database", required_argument, NULL, 'd'},
     {"set", required_argument, NULL, 's'},
     {"check", no_argument, NULL, OPTION_CHECK},
+    {"quiet", no_argument, NULL, OPTION_QUIET},
     {"help-settings", no_argument, NULL, OPTION_HELP_SETTINGS},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, OPTION_VERSION},
@@ -112,9 +114,13 @@ static int options_parse(struct options *options, int argc, char **argv, struct 
             r = options_add_override(options, optarg, error);
         else if (code == OPTION_CHECK)
             options->check = true;
+        else if (code == OPTION_QUIET)
+            options->quiet = true;
         else if (!options_answer(code))
             return 1;
     }
+    if (!r && options->quiet && !options->check)
+        r = error_set(error, ERROR_USAGE, "--quiet goes with --check; log_level quietens the log");
     if (!r && optind < argc)
         r = error_set(error, ERROR_USAGE, "%s: outhookd takes options only; see outhookd --help",
                       argv[optind]);
@@ -122,7 +128,7 @@ static int options_parse(struct options *options, int argc, char **argv, struct 
 }
 
 /* Everything that can be wrong with the settings, without touching the database. */
-static int check(const struct config *config, struct error *error) {
+static int check(const struct config *config, bool quiet, struct error *error) {
     struct http_policy *policy = NULL;
     struct seal_keys keys = {0};
     int r = dispatcher_http_policy(config, &policy, error);
@@ -132,7 +138,8 @@ static int check(const struct config *config, struct error *error) {
     seal_keys_wipe(&keys);
     if (r)
         return r;
-    config_print(config, stdout);
+    if (!quiet)
+        config_print(config, stdout);
     return 0;
 }
 
@@ -173,7 +180,7 @@ static int run(struct options *options, struct error *error) {
     if (r)
         return r;
     if (options->check) {
-        r = check(&config, error);
+        r = check(&config, options->quiet, error);
     } else {
         raise_descriptor_limit();
         log_open();

@@ -356,6 +356,46 @@ static int config_read_file(struct config *config, const char *path, struct erro
     return r;
 }
 
+/* A secret may come from the service manager, where only root can read what it comes from
+ * (systemd.exec(5), LoadCredential=). */
+static int config_read_credential(struct config *config, const struct setting *setting,
+                                  const char *directory, struct error *error) {
+    char *path, *line = NULL;
+    size_t capacity = 0;
+    struct error why = {0};
+    if (asprintf(&path, "%s/%s", directory, setting->name) < 0)
+        abort();
+    FILE *file = fopen(path, "re");
+    bool missing = !file && errno == ENOENT;
+    int r = 0;
+    if (missing)
+        r = 0;
+    else if (!file || (getline(&line, &capacity, file) < 0 && ferror(file)))
+        r = error_set(error, ERROR_USAGE, "can't read the credential %s: %s", path,
+                      strerror(errno));
+    else if (line) {
+        line[strcspn(line, "\r\n")] = '\0';
+        if (setting_set(setting, config, line, &why))
+            r = error_set(error, ERROR_USAGE, "the credential %.300s: %.500s", path, why.text);
+        explicit_bzero(line, capacity);
+    }
+    if (file)
+        fclose(file);
+    free(line);
+    free(path);
+    return r;
+}
+
+/* For those that the file leaves empty. */
+static int config_read_credentials(struct config *config, struct error *error) {
+    const char *directory = getenv("CREDENTIALS_DIRECTORY");
+    int r = 0;
+    for (size_t i = 0; directory && !r && i < SETTINGS_COUNT; i++)
+        if (setting_is_secret(&settings[i]) && !**setting_text(&settings[i], config))
+            r = config_read_credential(config, &settings[i], directory, error);
+    return r;
+}
+
 static int config_override(struct config *config, const char *text, struct error *error) {
     const char *equals = strchr(text, '=');
     if (!equals)
@@ -387,6 +427,8 @@ int config_load(struct config *config, const char *path, const struct config_ove
         r = setting_set(&settings[i], config, settings[i].initial, error);
     if (!r)
         r = config_read_file(config, path, error);
+    if (!r)
+        r = config_read_credentials(config, error);
     for (int i = 0; !r && i < override_count; i++)
         r = config_override(config, overrides[i].text, error);
     if (!r)

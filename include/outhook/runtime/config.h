@@ -6,7 +6,8 @@
  * defaults, what a reload may change, and the documentation (`outhookd --help-settings`). A test
  * holds the sample configuration and the README against it.
  *
- * A value comes from the default, then the file, then --set, the last one wins. One thread.
+ * A value comes from the default, then the file, then --set, the last one wins. What is secret and
+ * left empty in the file may come from the service manager's credential of that name. One thread.
  */
 
 #include "outhook/base/duration.h"
@@ -87,11 +88,13 @@
       "(10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, fc00::/7): no or yes.")                         \
     X(proxy, TEXT, "", 0, 2000, NULL, AT_RELOAD,                                                   \
       "Calls go through this proxy, http://[USER:PASSWORD@]HOST:PORT or socks5h://...; it then "   \
-      "decides where host names lead.")                                                            \
+      "decides where host names lead. Empty: the credential proxy of the service manager, or "     \
+      "none.")                                                                                     \
     X(ca_file, TEXT, "/etc/ssl/certs/ca-certificates.crt", 1, 4000, NULL, AT_RELOAD,               \
       "The certificate authorities that https receivers are held against.")                        \
     X(default_secret, TEXT, "", 0, 500, NULL, AT_RELOAD,                                           \
-      "Signs calls to bare URLs; empty leaves them unsigned.")                                     \
+      "Signs calls to bare URLs; empty: the credential default_secret of the service manager, or " \
+      "else they are unsigned.")                                                                   \
     X(secret_key_file, TEXT, "", 0, 4000, NULL, AT_RELOAD,                                         \
       "The keys that seal endpoint secrets in the database; empty: the credential secret_key of "  \
       "the service manager, or else secrets stand there as plain text.")                           \
