@@ -30,11 +30,14 @@ jobs=$(nproc)
 
 packages_to_test="
     clang
+    debhelper
     faketime
     iproute2
     libclang-rt-14-dev
+    lintian
     libnghttp2-dev
     mandoc
+    mmdebstrap
     openssl
     procps
     python3
@@ -42,6 +45,7 @@ packages_to_test="
     python3-pytest
     python3-pytest-xdist
     shellcheck
+    systemd-container
     util-linux
     valgrind
     zsh
@@ -170,6 +174,23 @@ run_e2e() {
     count "$directory/e2e.xml" "$run_status"
 }
 
+# run_system DIRECTORY TITLE: the Debian package under a real systemd. Where there can be none, it says so
+# and is skipped.
+run_system() {
+    begin "$2"
+    run bash tests/system/run.sh "$1" >"$directory/system.tap" 2>&1
+    cat "$directory/system.tap"
+    good=$(grep '^ok ' "$directory/system.tap" | grep -vc ' # SKIP ' || true)
+    bad=$(grep -c '^not ok ' "$directory/system.tap" || true)
+    skipped=$(grep -c '^ok .* # SKIP ' "$directory/system.tap" || true)
+    if [ "$bad" -eq 0 ] && { [ "$run_status" -ne 0 ] || [ "$((good + skipped))" -eq 0 ]; }; then
+        bad=1
+    fi
+    note=
+    [ "$skipped" -eq 0 ] || note="$skipped skipped"
+    end "$good" "$bad" "$note"
+}
+
 # run_parts TITLE COMMAND...: each line "NAME passed" or "NAME failed" that it prints counts as a test.
 run_parts() {
     begin "$1"
@@ -192,6 +213,7 @@ if build build "gcc: build" gcc -DCMAKE_BUILD_TYPE=RelWithDebInfo -DOUTHOOK_BENC
     run_ctest build "gcc: ctest"
     run_e2e build "gcc: end to end"
     [ -n "$quick" ] || run_parts "gcc: faults" sh tests/faults/run.sh build
+    [ -n "$quick" ] || run_system build "the package under systemd"
 fi
 if [ -z "$quick" ]; then
     build build-clang "clang: build" clang -DCMAKE_BUILD_TYPE=RelWithDebInfo || true
