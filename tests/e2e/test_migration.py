@@ -8,7 +8,6 @@ import time
 import pytest
 
 from command import succeed
-from daemon import outhookd
 from database import MIGRATIONS, create, enqueue, finish, query, run, value, wait_status
 from locks import LockHolder
 from waiting import wait_until
@@ -78,7 +77,7 @@ def test_a_stop_does_not_wait_for_a_start_that_waits(old, daemon):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
-def test_a_copy_without_room_changes_nothing(tmp_path, receiver):
+def test_a_copy_without_room_changes_nothing(tmp_path, daemon, receiver):
     disk = tmp_path / "disk"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", disk], check=True)
@@ -87,12 +86,14 @@ def test_a_copy_without_room_changes_nothing(tmp_path, receiver):
         run(path, f"INSERT INTO webhooks (url, payload) SELECT '{receiver.url()}', zeroblob(2000000)")
         (disk / "filler").write_bytes(b"\0" * 2500000)
         sqlite_files = sorted(file.name for file in disk.iterdir())
-        status, _, error = outhookd("--database", path)
-        assert status == 1 and "there is no room for the copy" in error and "--no-copy" in error
-        assert sorted(file.name for file in disk.iterdir() if "lock" not in file.name) == sqlite_files
-        assert value(path, "PRAGMA user_version") == 1
+        one = daemon(path, wait=False)
+        one.wait_for_line("there is no room for the copy", "--no-copy")
+        assert value(path, "PRAGMA user_version") == 1 and not one.lines("ready: ")
+        assert not list(disk.glob("*backup*")) and set(sqlite_files) <= {file.name for file in disk.iterdir()}
         assert succeed("migrate", "--no-copy", "--database", path) == \
             f"migrated {path} from schema version 1 to {NEWEST}\n"
-        assert statuses(path) == ["pending"]
+        one.wait_for_line("ready: ")
+        wait_status(path, "delivered")
+        one.stop()
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
