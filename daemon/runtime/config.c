@@ -366,18 +366,16 @@ static int config_read_credential(struct config *config, const struct setting *s
     if (asprintf(&path, "%s/%s", directory, setting->name) < 0)
         abort();
     FILE *file = fopen(path, "re");
-    bool missing = !file && errno == ENOENT;
+    ssize_t length = file ? getline(&line, &capacity, file) : -1;
     int r = 0;
-    if (missing)
-        r = 0;
-    else if (!file || (getline(&line, &capacity, file) < 0 && ferror(file)))
+    if (file ? ferror(file) : errno != ENOENT)
         r = error_set(error, ERROR_USAGE, "can't read the credential %s: %s", path,
                       strerror(errno));
-    else if (line) {
+    if (length > 0) {
         line[strcspn(line, "\r\n")] = '\0';
         if (setting_set(setting, config, line, &why))
             r = error_set(error, ERROR_USAGE, "the credential %.300s: %.500s", path, why.text);
-        explicit_bzero(line, capacity);
+        explicit_bzero(line, (size_t)length);
     }
     if (file)
         fclose(file);
