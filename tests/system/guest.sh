@@ -89,7 +89,7 @@ change() {
 
 restart() {
     systemctl reset-failed outhookd 2>/dev/null || true
-    systemctl restart outhookd
+    timeout 30 systemctl restart outhookd
 }
 
 # ---- the database -------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ usermod -aG outhook alice
 if [ -n "$WITHOUT" ]; then
     sed -i "/^$WITHOUT/d" $unit
     systemctl daemon-reload
-    systemctl restart outhookd
+    restart
 fi
 
 for part in "$@"; do

@@ -4,8 +4,9 @@
 # used, watched, stopped, upgraded and purged.
 #
 #     bash tests/system/run.sh BUILD             all parts, and a few directives taken away (CI does this)
-#     bash tests/system/run.sh BUILD --removed   all directives taken away, one after the other: the suite
-#                                                has to fail each time (some 15 minutes)
+#     bash tests/system/run.sh BUILD --removed [DIRECTIVE=|PART...]
+#                                                all directives of removed.txt taken away, or these, one
+#                                                after the other: the part has to fail each time
 #     bash tests/system/run.sh BUILD PART...     only these parts: see tests/system/part_*.sh
 #
 # Prints TAP. What can't be run on this machine is a line "ok … # SKIP" that says why. Everything is
@@ -21,7 +22,7 @@ here=$(readlink -f "$(dirname "$0")")
 . "$here/build.sh"
 
 [ $# -ge 1 ] || {
-    echo "Usage: bash tests/system/run.sh BUILD [--removed | PART...]" >&2
+    echo "Usage: bash tests/system/run.sh BUILD [--removed [DIRECTIVE=|PART...] | PART...]" >&2
     exit 2
 }
 build=$(readlink -f "$1")
@@ -151,7 +152,9 @@ fi
 
 case ${1-} in
 --removed)
+    shift
     pairs=$(grep -v '^#' "$here/removed.txt")
+    [ $# -eq 0 ] || pairs=$(printf '%s\n' "$@")
     while [ -n "$pairs" ]; do
         # shellcheck disable=SC2046 # a list of words
         are_noticed $(echo "$pairs" | head -n 3)
