@@ -3,6 +3,7 @@
 #include "outhook/base/memory.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,12 +33,36 @@ void resource_check_descriptors(void) {
     resource_check(code, "the main loop");
 }
 
+static void *pool_try(void *argument) {
+    return argument;
+}
+
+static void pool_nothing(uv_work_t *work) {
+    (void)work;
+}
+
+static void pool_nothing_more(uv_work_t *work, int status) {
+    (void)work, (void)status;
+}
+
+void resource_start_pool(uv_loop_t *loop) {
+    static uv_work_t work;
+    pthread_t thread;
+    int code = pthread_create(&thread, NULL, pool_try, NULL);
+    resource_check(-code, "a thread");
+    pthread_join(thread, NULL);
+    setenv("UV_THREADPOOL_SIZE", "1", 1);
+    uv_queue_work(loop, &work, pool_nothing, pool_nothing_more);
+}
+
 void resource_check(int code, const char *what) {
     if (!code)
         return;
-    fprintf(stderr, "outhookd: can't make %s: %s%s\n", what, strerror(-code),
-            code == -EMFILE
-                ? "; raise the limit of open files (ulimit -n, or LimitNOFILE= of the unit)"
-                : "");
+    const char *remedy = "";
+    if (code == -EMFILE)
+        remedy = "; raise the limit of open files (ulimit -n, or LimitNOFILE= of the unit)";
+    else if (code == -EAGAIN)
+        remedy = "; raise the limit of processes (ulimit -u, or TasksMax= of the unit)";
+    fprintf(stderr, "outhookd: can't make %s: %s%s\n", what, strerror(-code), remedy);
     _exit(EXIT_FAILURE);
 }

@@ -242,6 +242,7 @@ static void supervisor_init_handles(struct supervisor *supervisor) {
     uv_loop_t *loop = &supervisor->loop;
     resource_check_descriptors();
     resource_check(uv_loop_init(loop), "the main loop");
+    resource_start_pool(loop);
     resource_check(uv_signal_init(loop, &supervisor->terminate), "what takes signals");
     uv_signal_init(loop, &supervisor->interrupt);
     uv_signal_init(loop, &supervisor->hang_up);
