@@ -45,7 +45,7 @@ STEPS = [
     ("loop: take outcomes", ["scheduler_completed", "attempt_log_write"]),
     ("loop: take the store's answers", ["scheduler_loaded", "scheduler_written"]),
     ("worker: set a call up", ["transfer_start"]),
-    ("worker: of which: sign", ["signature_append"]),
+    ("worker: of which: sign", ["signature_append_keyed"]),
     ("worker: libcurl", ["curl_multi_socket_action", "curl_multi_add_handle", "curl_multi_remove_handle"]),
     ("worker: judge a call's end", ["transfer_finish"]),
 ]
