@@ -39,7 +39,7 @@ struct lane *lane_new(struct endpoint *endpoint) {
     struct lane *lane = new (struct lane);
     lane->endpoint = endpoint;
     lane->endpoint_id = endpoint->id;
-    lane->next_due = CLOCK_NEVER;
+    lane->next_due = lane->missed_due = CLOCK_NEVER;
     lane->failing_since = endpoint->failing_since;
     list_init(&lane->link);
     list_init(&lane->moved);

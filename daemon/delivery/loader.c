@@ -46,6 +46,12 @@ bool loader_has_room(const struct loader *loader, const struct loader_policy *po
            loader_has_bytes(loader, policy, lane_load_bytes(lane, policy));
 }
 
+bool loader_may_take(const struct loader *loader, const struct loader_policy *policy, int rows,
+                     int64_t bytes) {
+    return loader->n_rows + rows <= policy->max_rows && bytes <= usual_bytes(policy) &&
+           loader_has_bytes(loader, policy, bytes);
+}
+
 struct lane *loader_next(const struct loader *loader, const struct loader_policy *policy) {
     const struct list *const lines[] = {&loader->usual, &loader->large};
     for (int i = 0; i < 2; i++) {

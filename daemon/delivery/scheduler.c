@@ -229,6 +229,41 @@ static void scheduler_resume_order(struct lane *lane, struct now now) {
         lane->hold_until = now.mono_ms + wait_ms;
 }
 
+static void scheduler_take_rows(struct scheduler *scheduler, struct lane *lane,
+                                struct delivery *const *rows, int count) {
+    for (int i = 0; i < count; i++) {
+        rows[i]->lane = lane;
+        list_push(&lane->window, &rows[i]->link);
+        lane->n_window++;
+        loader_take(&scheduler->lanes.loader, &scheduler->policy.load, rows[i]);
+    }
+}
+
+/* A lane that loads, or has older rows, gets them in their order by its own loads only. */
+static bool scheduler_wants_offer(const struct scheduler *scheduler, const struct lane *lane,
+                                  struct delivery *const *rows, int count) {
+    int64_t bytes = 0;
+    for (int i = 0; i < count; i++)
+        bytes += (int64_t)rows[i]->payload_bytes;
+    bool idle = lane->state == LANE_IDLE || lane->state == LANE_BLOCKED;
+    return idle && lane->load == LOAD_NONE && !lane->n_window && lane->next_due > rows[0]->due_at &&
+           loader_may_take(&scheduler->lanes.loader, &scheduler->policy.load, count, bytes);
+}
+
+bool scheduler_offered(struct scheduler *scheduler, int64_t endpoint_id,
+                       struct delivery *const *rows, int count, int64_t next_due, struct now now) {
+    struct lane *lane = lanes_get(&scheduler->lanes, endpoint_id);
+    bool wanted = lane && scheduler_wants_offer(scheduler, lane, rows, count);
+    if (wanted) {
+        scheduler_take_rows(scheduler, lane, rows, count);
+        lane->next_due = next_due;
+        scheduler_eval(scheduler, lane, now);
+    } else if (lane && lane->load == LOAD_SENT && rows[0]->due_at < lane->missed_due) {
+        lane->missed_due = rows[0]->due_at; /* the load may not have seen them */
+    }
+    return wanted;
+}
+
 void scheduler_loaded(struct scheduler *scheduler, int64_t endpoint_id,
                       struct delivery *const *rows, int count, int64_t next_due, int64_t need_bytes,
                       struct now now) {
@@ -236,14 +271,12 @@ void scheduler_loaded(struct scheduler *scheduler, int64_t endpoint_id,
     loader_answered(&scheduler->lanes.loader, &scheduler->policy.load, lane);
     lane->need_bytes = need_bytes;
 
-    for (int i = 0; i < count; i++) {
-        rows[i]->lane = lane;
-        list_push(&lane->window, &rows[i]->link);
-        lane->n_window++;
-        loader_take(&scheduler->lanes.loader, &scheduler->policy.load, rows[i]);
-    }
+    scheduler_take_rows(scheduler, lane, rows, count);
     if (!lane->drop_load || next_due < lane->next_due)
         lane->next_due = next_due;
+    if (lane->missed_due < lane->next_due)
+        lane->next_due = lane->missed_due;
+    lane->missed_due = CLOCK_NEVER;
     if (lane->drop_load)
         scheduler_unload(scheduler, lane);
     lane->drop_load = false;

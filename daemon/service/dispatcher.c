@@ -27,9 +27,9 @@ enum {
     RECEIVE_BATCH = 64,
     LOOK_EVERY_MS = 5000,
     CLOCK_MOVED_MS = 1000, /* a change of wall against monotonic time that is no drift */
-    /* Loads, limits and the like, and one for each reply that was not taken, beside one request a
-     * row in memory. */
-    REQUESTS_SPARE = 2048,
+    /* Loads, limits and the like, and what replies that were not taken may bring, beside one
+     * request a row in memory: a row each that was offered, and a question. */
+    REQUESTS_SPARE = 16384,
     GATES_EVERY_MS = 1000, /* how often people are told what holds endpoints up */
     GATES_MAX = 500,       /* at most so many of them */
     IDLE_LANES_MAX = 4096, /* of bare URLs, at about 1 kB each */
@@ -154,12 +154,17 @@ static void dispatcher_forget(void *context, int64_t endpoint_id) {
     dispatcher_ask_about(context, STORE_FORGET, endpoint_id);
 }
 
-static void dispatcher_release(void *context, struct delivery *delivery) {
-    struct dispatcher *dispatcher = context;
+static void dispatcher_give_back(struct dispatcher *dispatcher, struct delivery *delivery,
+                                 bool refused) {
     struct store_request *request = store_request_new(STORE_RELEASE);
     request->write.delivery_id = delivery->id;
+    request->refused = refused;
     store_send(dispatcher->store, request);
     delivery_free(delivery);
+}
+
+static void dispatcher_release(void *context, struct delivery *delivery) {
+    dispatcher_give_back(context, delivery, false);
 }
 
 static const struct scheduler_ops scheduler_ops = {
@@ -298,6 +303,22 @@ static void dispatcher_written(struct dispatcher *dispatcher, struct store_reply
     scheduler_written(&dispatcher->scheduler, delivery, reply->due_at, now);
 }
 
+/* The lane may have been dropped while this was on its way. */
+static void dispatcher_notice(struct dispatcher *dispatcher, int64_t endpoint_id, int64_t due_at,
+                              struct now now) {
+    if (!scheduler_noticed(&dispatcher->scheduler, endpoint_id, due_at, now))
+        dispatcher_ask_about(dispatcher, STORE_REFRESH, endpoint_id);
+}
+
+static void dispatcher_refuse(struct dispatcher *dispatcher, struct store_reply *reply,
+                              struct now now) {
+    int64_t first = reply->load.rows[0]->due_at; /* which may be older than what is new */
+    for (int i = 0; i < reply->load.count; i++)
+        dispatcher_give_back(dispatcher, reply->load.rows[i], true);
+    dispatcher_notice(dispatcher, reply->endpoint_id, first < reply->due_at ? first : reply->due_at,
+                      now);
+}
+
 static void dispatcher_reply(struct dispatcher *dispatcher, struct store_reply *reply,
                              struct now now) {
     struct scheduler *scheduler = &dispatcher->scheduler;
@@ -316,10 +337,14 @@ static void dispatcher_reply(struct dispatcher *dispatcher, struct store_reply *
     case STORE_ENDPOINT_GONE:
         scheduler_endpoint_gone(scheduler, reply->endpoint_id);
         break;
+    case STORE_OFFERED:
+        if (!scheduler_offered(scheduler, reply->endpoint_id, reply->load.rows, reply->load.count,
+                               reply->load.next_due, now))
+            dispatcher_refuse(dispatcher, reply, now);
+        reply->load.count = 0;
+        break;
     case STORE_NOTICED:
-        /* Its lane may have been dropped while this was on its way. */
-        if (!scheduler_noticed(scheduler, reply->endpoint_id, reply->due_at, now))
-            dispatcher_ask_about(dispatcher, STORE_REFRESH, reply->endpoint_id);
+        dispatcher_notice(dispatcher, reply->endpoint_id, reply->due_at, now);
         break;
     case STORE_GATES_WRITTEN:
         dispatcher->telling_gates = false;
@@ -446,6 +471,7 @@ static struct store *dispatcher_store(struct dispatcher *dispatcher, const struc
     const struct config *config = dispatcher->config;
     struct store_settings settings = {
         .path = config->database,
+        .offers = true,
         .cache_bytes = config->database_cache_bytes,
         .max_pending = config->max_pending,
         .max_payload_bytes = config->max_payload_bytes,

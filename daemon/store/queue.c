@@ -259,12 +259,13 @@ static void queue_add_notice(struct queue_notice notices[QUEUE_PAGE], int *count
                              struct map *places, int64_t endpoint_id, int64_t due_at) {
     struct queue_notice *notice = map_get(places, endpoint_id);
     if (notice) {
+        notice->rows++;
         if (due_at < notice->due_at)
             notice->due_at = due_at;
         return;
     }
     notice = &notices[(*count)++];
-    *notice = (struct queue_notice){endpoint_id, due_at};
+    *notice = (struct queue_notice){endpoint_id, due_at, 1};
     map_put(places, endpoint_id, notice);
 }
 

@@ -24,6 +24,9 @@
 #include <stdlib.h>
 
 enum {
+    OFFER_ROWS_MAX = 8,
+    OFFER_BYTES_MAX = 64 << 10,
+    OFFER_PAUSE_MS = 100,
     RETAIN_FRAMES_MAX = 2000, /* of the log, beyond which nothing is deleted: it can't be emptied */
 };
 
@@ -49,6 +52,7 @@ struct store {
     int64_t version;    /* of the database, when last asked */
     bool booted;        /* all endpoints that were there at the start have been told of */
     int64_t boot_after; /* or those up to this id */
+    int64_t offer_at;   /* mono ms: new rows are not loaded unasked before */
     bool more_fresh;    /* a page of news was full: there is more */
     bool more_requests; /* as many requests were taken as could be: there may be more */
     struct unwritten unwritten;
@@ -140,6 +144,25 @@ static int store_tell_changes(struct store *store, struct error *error) {
     return r;
 }
 
+/* A few new rows are loaded at once, as an endpoint that has nothing else to do takes them. Where
+ * they were refused, they were loaded in vain, so that this is left for a while. */
+static int store_offer(struct store *store, const struct queue_notice *notice,
+                       struct error *error) {
+    struct store_reply reply = {
+        .kind = STORE_NOTICED, .endpoint_id = notice->endpoint_id, .due_at = notice->due_at};
+    struct now now = clock_now();
+    int r = 0;
+    if (store->settings.offers && notice->rows <= OFFER_ROWS_MAX && now.mono_ms >= store->offer_at)
+        r = queue_load(&store->queue, notice->endpoint_id, notice->rows, OFFER_BYTES_MAX,
+                       now.wall_ms, &reply.load, error);
+    if (r)
+        return r;
+    if (reply.load.count)
+        reply.kind = STORE_OFFERED;
+    exchange_reply(&store->exchange, &reply);
+    return 0;
+}
+
 static int store_tell_fresh(struct store *store, struct error *error) {
     struct queue_notice notices[QUEUE_PAGE];
     int count;
@@ -148,10 +171,7 @@ static int store_tell_fresh(struct store *store, struct error *error) {
         if (!map_get(&store->told, notices[i].endpoint_id))
             r = store_tell_endpoint(store, notices[i].endpoint_id, error);
         else
-            exchange_reply(&store->exchange,
-                           &(struct store_reply){.kind = STORE_NOTICED,
-                                                 .endpoint_id = notices[i].endpoint_id,
-                                                 .due_at = notices[i].due_at});
+            r = store_offer(store, &notices[i], error);
     }
     return r;
 }
@@ -297,6 +317,8 @@ static int store_serve(struct store *store, struct store_request *request, struc
         while (r && store_may_retry(store, &patience, r, error));
         break;
     case STORE_RELEASE:
+        if (request->refused)
+            store->offer_at = clock_now().mono_ms + OFFER_PAUSE_MS;
         queue_forget(&store->queue, request->write.delivery_id);
         break;
     case STORE_FORGET:

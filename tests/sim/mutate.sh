@@ -119,6 +119,10 @@ mutant "a row is handed out once" killed tests/sim/sim_store.c 1 \
     '/^static void store_hand_out/,/^}/ s/heap_remove(&row->site->rows, &row->node);/(void)sim;/'
 mutant "a written retry tells its time" killed $delivery/scheduler.c 1 \
     '/^void scheduler_written/,/^}/ s/if (due_at < lane->next_due)/if (false)/'
+mutant "rows refused while loading are due" everything $delivery/scheduler.c 1 \
+    '/^void scheduler_loaded/,/^}/ s/if (lane->missed_due < lane->next_due)/if (false)/'
+mutant "what is offered is in order" everything $delivery/scheduler.c 1 \
+    's/lane->next_due > rows\[0\]->due_at/true/'
 mutant "rows given back are due again" everything $delivery/scheduler.c 1 \
     '/^static void scheduler_release/,/^}/ s/if (delivery->due_at < lane->next_due)/if (false)/'
 

@@ -142,13 +142,14 @@ struct message {
         ASK_REFRESH,
         TELL_ENDPOINT,
         TELL_NOTICED,
+        TELL_OFFERED,
         TELL_LOADED,
         TELL_FORGOTTEN,
         TELL_WRITTEN
     } kind;
     struct site *site;
     int count, asked_rows;
-    int64_t bytes, id, due_at, need_bytes;
+    int64_t bytes, id, due_at, notice_due, need_bytes;
     struct delivery *delivery, *rows[LOADED_MAX];
     enum row_status fate;
     bool attempted, disable;

@@ -13,6 +13,7 @@ enum {
     REPLY_MAX_US = 30,      /* between two replies */
     TURN_REQUESTS_MAX = 64,
     BOOT_PAGE = 500,
+    OFFER_BYTES = 64 << 10,
 };
 
 struct message *message_new(enum message_kind kind, struct site *site) {
@@ -23,7 +24,8 @@ struct message *message_new(enum message_kind kind, struct site *site) {
 }
 
 static void message_free(struct message *message) {
-    for (int i = 0; message->kind == TELL_LOADED && i < message->count; i++)
+    bool loaded = message->kind == TELL_LOADED || message->kind == TELL_OFFERED;
+    for (int i = 0; loaded && i < message->count; i++)
         delivery_free(message->rows[i]);
     endpoint_unref(message->endpoint);
     delivery_free(message->delivery);
@@ -149,6 +151,23 @@ static void store_notice(struct sim *sim, struct site *site, int64_t due_at) {
     store_tell(sim, site->notice);
 }
 
+/* Half of the new rows are loaded at once, as if they had been asked for. */
+static bool store_offer(struct sim *sim, struct row *row) {
+    struct site *site = row->site;
+    struct heap_node *first = heap_first(&site->rows);
+    struct row *due = first ? container_of(first, struct row, node) : NULL;
+    if (!due || due->due_at > sim->now.wall_ms || due->bytes > OFFER_BYTES || sim_below(sim, 2))
+        return false;
+    struct message *message = message_new(TELL_OFFERED, site);
+    message->notice_due = row->due_at;
+    store_hand_out(sim, due);
+    message->rows[message->count++] = row_delivery(due);
+    first = heap_first(&site->rows);
+    message->due_at = first ? first->key : CLOCK_NEVER;
+    store_tell(sim, message);
+    return true;
+}
+
 /* Notices what other connections have committed: one notice an endpoint, of its earliest row. */
 static void store_look(struct sim *sim) {
     struct list *link;
@@ -158,7 +177,8 @@ static void store_look(struct sim *sim) {
         row->site->messages--;
         if (row->site->id <= sim->booted && !row->site->told)
             store_tell_endpoint(sim, row->site);
-        else if (row->site->id <= sim->booted) /* or it will be read with its endpoint */
+        else if (row->site->id <= sim->booted && !store_offer(sim, row)) /* or it will be read
+                                                                             with its endpoint */
             store_notice(sim, row->site, row->due_at);
     }
 }
@@ -260,6 +280,29 @@ static void take_loaded(struct sim *sim, struct message *message) {
                      message->due_at, message->need_bytes, sim->now);
 }
 
+static void notice(struct sim *sim, struct site *site, int64_t due_at) {
+    if (!scheduler_noticed(&sim->scheduler, site->id, due_at, sim->now))
+        store_ask(sim, message_new(ASK_REFRESH, site));
+}
+
+static void take_offered(struct sim *sim, struct message *message) {
+    struct delivery *row = message->rows[0];
+    struct site *site = message->site;
+    int64_t due_at = row->due_at < message->notice_due ? row->due_at : message->notice_due;
+    sim->n_loaded++;
+    sim->bytes_loaded += (int64_t)row->payload_bytes;
+    if (scheduler_offered(&sim->scheduler, site->id, message->rows, 1, message->due_at, sim->now))
+        return;
+    sim->n_loaded--;
+    sim->bytes_loaded -= (int64_t)row->payload_bytes;
+    site->retold = true;
+    struct message *release = message_new(ASK_RELEASE, site);
+    release->id = row->id;
+    store_ask(sim, release);
+    delivery_free(row);
+    notice(sim, site, due_at);
+}
+
 void store_take_reply(struct sim *sim) {
     struct scheduler *scheduler = &sim->scheduler;
     struct message *message = container_of(list_pop(&sim->told), struct message, link);
@@ -269,6 +312,7 @@ void store_take_reply(struct sim *sim) {
     sim_trace(sim,
               message->kind == TELL_ENDPOINT  ? "endpoint"
               : message->kind == TELL_NOTICED ? "noticed"
+              : message->kind == TELL_OFFERED ? "offered"
               : message->kind == TELL_LOADED  ? "loaded"
               : message->delivery             ? "written"
                                               : "forgotten",
@@ -278,8 +322,10 @@ void store_take_reply(struct sim *sim) {
         scheduler_endpoint(scheduler, message->endpoint, message->due_at, sim->now);
         break;
     case TELL_NOTICED:
-        if (!scheduler_noticed(scheduler, site->id, message->due_at, sim->now))
-            store_ask(sim, message_new(ASK_REFRESH, site));
+        notice(sim, site, message->due_at);
+        break;
+    case TELL_OFFERED:
+        take_offered(sim, message);
         break;
     case TELL_FORGOTTEN:
         scheduler_forgotten(scheduler);

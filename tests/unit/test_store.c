@@ -40,7 +40,7 @@ static void on_change(void *context) {
 }
 
 /* Starts a store on the world's file, and waits for nothing. */
-static struct rig *rig_start(struct world *world) {
+static struct rig *rig_start(struct world *world, bool offers) {
     struct rig *rig = new (struct rig);
     struct error error = {0};
     rig->world = world;
@@ -50,6 +50,7 @@ static struct rig *rig_start(struct world *world) {
                                       .cache_bytes = 1 << 20,
                                       .max_pending = 1000,
                                       .max_payload_bytes = 5000,
+                                      .offers = offers,
                                       .max_requests = 2 * MANY};
     rig->store = store_new(&settings, on_wake, rig);
     rig->group = task_group_new(on_change, rig);
@@ -76,12 +77,16 @@ static void expect_and_free(struct rig *rig, enum store_reply_kind kind) {
     store_reply_free(expect(rig, kind));
 }
 
-static struct rig *rig_open(void) {
-    struct rig *rig = rig_start(world_new());
+static struct rig *rig_open_with(bool offers) {
+    struct rig *rig = rig_start(world_new(), offers);
     expect_and_free(rig, STORE_OPENED);
     world_open_people(rig->world);
     sqlite3_busy_timeout(rig->world->people, 10000);
     return rig;
+}
+
+static struct rig *rig_open(void) {
+    return rig_open_with(false);
 }
 
 static void rig_free(struct rig *rig) {
@@ -102,12 +107,17 @@ static void ask_load(struct rig *rig, int64_t endpoint_id, int rows) {
     store_ring(rig->store);
 }
 
-static void ask_release(struct rig *rig, int64_t delivery_id) {
+static void ask_release_of(struct rig *rig, int64_t delivery_id, bool refused) {
     struct store_request *request = new (struct store_request);
     request->kind = STORE_RELEASE;
+    request->refused = refused;
     request->write.delivery_id = delivery_id;
     store_send(rig->store, request);
     store_ring(rig->store);
+}
+
+static void ask_release(struct rig *rig, int64_t delivery_id) {
+    ask_release_of(rig, delivery_id, false);
 }
 
 /* Loads the only row that is due. */
@@ -175,7 +185,7 @@ static void tells_what_is_there_before_it_is_open(void **state) {
     sql(world->people, "INSERT INTO webhooks (endpoint, payload, created_at)"
                        " VALUES ('other', 1, 1700000000000)");
     database_close(&world->daemon);
-    struct rig *rig = rig_start(world);
+    struct rig *rig = rig_start(world, false);
     struct store_reply *reply = expect(rig, STORE_ENDPOINT);
     assert_string_equal(reply->endpoint->name, "billing");
     assert_true(reply->due_at == CLOCK_NEVER);
@@ -208,6 +218,33 @@ static void notices_loads_and_writes(void **state) {
     assert_true(reply->due_at == CLOCK_NEVER);
     store_reply_free(reply);
     assert_text(rig->world->people, "SELECT status FROM deliveries WHERE id = 2", "delivered");
+    rig_free(rig);
+}
+
+/* Loaded before they are asked for; where they are refused, there are no offers for a while. */
+static void few_new_rows_are_offered(void **state) {
+    (void)state;
+    struct rig *rig = rig_open_with(true);
+    int64_t id = add_endpoint(rig->world, "billing");
+    expect_and_free(rig, STORE_ENDPOINT);
+    add_webhook(rig->world, "billing", "{}");
+    struct store_reply *reply = expect(rig, STORE_OFFERED);
+    assert_int_equal(reply->endpoint_id, id);
+    assert_int_equal(reply->load.count, 1);
+    assert_string_equal(reply->load.rows[0]->payload, "{}");
+    assert_true(reply->load.next_due == CLOCK_NEVER);
+    assert_int_equal(reply->due_at, reply->load.rows[0]->due_at);
+    ask_release_of(rig, reply->load.rows[0]->id, true);
+    store_reply_free(reply);
+    delivery_free(load_one(rig, id)); /* it is on disk again */
+
+    add_webhook(rig->world, "billing", "{}");
+    reply = expect(rig, STORE_NOTICED);
+    assert_int_equal(reply->load.count, 0);
+    store_reply_free(reply);
+    sql(rig->world->people, "INSERT INTO webhooks (endpoint, payload, deliver_at)"
+                            " VALUES ('billing', 1, 1900000000000)");
+    expect_and_free(rig, STORE_NOTICED); /* not due */
     rig_free(rig);
 }
 
@@ -404,7 +441,7 @@ static void another_programs_database_is_refused(void **state) {
     assert_int_equal(sqlite3_open(world->path, &handle), SQLITE_OK);
     sql(handle, "CREATE TABLE theirs (x)");
     sqlite3_close(handle);
-    struct rig *rig = rig_start(world);
+    struct rig *rig = rig_start(world, false);
     assert_ends_with(rig, ERROR_FAILED, "is another program's database");
     rig_free(rig);
 }
@@ -413,7 +450,7 @@ static void a_directory_that_is_not_there(void **state) {
     (void)state;
     struct world *world = world_new();
     snprintf(world->path, sizeof world->path, "%s/no/outhook.db", world->directory);
-    struct rig *rig = rig_start(world);
+    struct rig *rig = rig_start(world, false);
     assert_ends_with(rig, ERROR_FAILED, "can't create");
     rig_free(rig);
 }
@@ -423,6 +460,7 @@ int main(void) {
         cmocka_unit_test(makes_its_database),
         cmocka_unit_test(tells_what_is_there_before_it_is_open),
         cmocka_unit_test(notices_loads_and_writes),
+        cmocka_unit_test(few_new_rows_are_offered),
         cmocka_unit_test(a_released_row_is_loaded_again),
         cmocka_unit_test(edits_cancels_and_the_end_of_an_endpoint),
         cmocka_unit_test(a_disabled_endpoint_is_told_behind_its_outcome),

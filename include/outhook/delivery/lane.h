@@ -86,6 +86,7 @@ struct lane {
     /* Due time (wall ms) of the earliest row that is on disk only; CLOCK_NEVER: none. A mirror of
      * the disk: replies of the store write it, and rows given back lower it, nothing else. */
     int64_t next_due;
+    int64_t missed_due; /* of rows refused while a load was under way, which may not know of them */
     enum lane_load load;
     bool drop_load;     /* rows were given back while a load was under way: its answer is stale */
     int load_rows;      /* asked for by the load under way */

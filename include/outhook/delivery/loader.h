@@ -37,6 +37,10 @@ void loader_init(struct loader *loader);
 /* Puts a lane without a load behind those that wait for one. */
 void loader_queue(struct loader *loader, struct lane *lane);
 
+/* Room for so many rows with so many bytes that nobody has asked for. */
+bool loader_may_take(const struct loader *loader, const struct loader_policy *policy, int rows,
+                     int64_t bytes);
+
 /* The first lane whose load has to wait no longer, or NULL. Lanes with large payloads wait in a
  * line of their own. The first of a line that finds no room keeps those behind it waiting, so that
  * it gets its turn. */

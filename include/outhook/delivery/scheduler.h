@@ -99,6 +99,12 @@ void scheduler_endpoint_gone(struct scheduler *scheduler, int64_t endpoint_id);
 bool scheduler_noticed(struct scheduler *scheduler, int64_t endpoint_id, int64_t due_at,
                        struct now now);
 
+/* New rows that were loaded without having been asked for, as scheduler_loaded() says: an endpoint
+ * that has nothing older on disk takes them, and is spared the load. False: it doesn't, and they
+ * stay the caller's, who gives them back to the store and then calls scheduler_noticed(). */
+bool scheduler_offered(struct scheduler *scheduler, int64_t endpoint_id,
+                       struct delivery *const *rows, int count, int64_t next_due, struct now now);
+
 /* The answer to a load: `count` rows in order, whose ownership passes; `next_due` of the first row
  * that is neither here nor loaded before (CLOCK_NEVER: none); `need_bytes` more than 0 when that
  * row was left out because its payload alone is larger than what was allowed. */

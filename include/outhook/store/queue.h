@@ -48,6 +48,7 @@ struct queue_load {
 struct queue_notice {
     int64_t endpoint_id;
     int64_t due_at; /* of the earliest new row */
+    int rows;       /* how many are new */
 };
 
 /* Prepares the statements and marks everything that is there now as noticed. `keys` (may be NULL)

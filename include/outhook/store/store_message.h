@@ -18,7 +18,7 @@ struct seal_keys;
 
 enum store_request_kind {
     STORE_LOAD,    /* endpoint_id, rows, bytes; answered by STORE_LOADED */
-    STORE_RELEASE, /* write.delivery_id: the row was not sent; no answer */
+    STORE_RELEASE, /* write.delivery_id: the row was not sent; no answer. refused: it was offered */
     STORE_WRITE,   /* write, delivery; answered by STORE_WRITTEN */
     STORE_FORGET,  /* endpoint_id: not known to the requester any more; answered by STORE_FORGOTTEN
                     */
@@ -36,6 +36,7 @@ struct store_request {
     int64_t bytes;
     int64_t max_pending, max_payload_bytes;
     struct retention_settings retain;
+    bool refused;
     struct seal_keys *keys;    /* owned, and wiped */
     struct gate_change *gates; /* owned */
     int gate_count;
@@ -48,6 +49,8 @@ enum store_reply_kind {
     STORE_ENDPOINT, /* endpoint, due_at: a new one, or an edited one, or one with edited rows */
     STORE_ENDPOINT_GONE, /* endpoint_id */
     STORE_NOTICED,       /* endpoint_id, due_at: new rows */
+    STORE_OFFERED,       /* endpoint_id, due_at, load: new rows, of which some are loaded already; they
+                            are taken, or given back by STORE_RELEASE */
     STORE_LOADED,        /* endpoint_id, load */
     STORE_GATES_WRITTEN, /* request: NULL; or the one that could not be carried out without waiting
                           */
