@@ -4,7 +4,9 @@ import errno
 import fcntl
 import mmap
 import pathlib
+import re
 import struct
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
@@ -21,13 +23,19 @@ CREATE, WRITE, TRUNCATE, SYNC, UNLINK, MARK = range(1, 7)
 RECORD = struct.Struct("IIqq")
 
 
+def sanitizer():
+    """The runtime that the daemon was linked with, if any: it has to come first."""
+    linked = subprocess.run(["ldd", BUILD / "outhookd"], capture_output=True, text=True).stdout
+    return re.findall(r"lib[at]san\S* => (\S+)", linked)
+
+
 class Disk:
     """Of one database. `environment` is for the processes that are to use it."""
 
     def __init__(self, db, directory, record=False):
         self.db = pathlib.Path(db).resolve()
         assert LIBRARY.exists(), f"{LIBRARY} is not built"
-        self.environment = {"LD_PRELOAD": str(LIBRARY), "OUTHOOK_DISK_DATABASE": str(self.db)}
+        self.environment = {"LD_PRELOAD": ":".join([*sanitizer(), str(LIBRARY)]), "OUTHOOK_DISK_DATABASE": str(self.db)}
         path = pathlib.Path(directory) / "disk.control"
         path.write_bytes(bytes(48))
         with open(path, "r+b") as file:
