@@ -1,4 +1,4 @@
-"""kill -9 at random instants, under load, while producers insert.
+"""kill -9 at random instants, under load, while producers insert; now and then while outcomes pile up behind a lock.
 
     /usr/bin/python3 -B tests/faults/kill.py [--kills 1000] [--seed 1]
 
@@ -10,6 +10,7 @@ are slots. At the end all is delivered or finished visibly, and everything agree
 import argparse
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ import disk  # noqa: F401
 from daemon import BUILD, Daemon, LOOPBACK
 from database import create, query, value
 from ledger import Ledger
-from world import SETTINGS, SLOTS, Audit, Producer, audit_books, audit_committed, audit_file, furnish, wait_drained
+from world import SETTINGS, SLOTS, Audit, Producer, audit_books, audit_committed, audit_file, furnish, insert, wait_drained
 
 
 class Campaign:
@@ -29,7 +30,7 @@ class Campaign:
         furnish(self.db, self.ledger)
         self.producers = [Producer(self.db, self.ledger.url("/good/bare"), seed * 100 + n, 100) for n in range(2)]
         self.attempts, self.last_attempt, self.worst, self.unrecorded = 0, 0, 0, 0
-        self.replays = []
+        self.replays, self.committed = [], []
 
     def instant(self):
         """When to kill, in seconds after the start: often while it starts, mostly at work."""
@@ -46,6 +47,16 @@ class Campaign:
             process.kill()
             process.wait()
 
+    def lock(self):
+        """Inserts many at once and then holds the write lock for a while, so that outcomes pile up."""
+        locker = sqlite3.connect(self.db, timeout=20, isolation_level=None)
+        locker.execute("BEGIN IMMEDIATE")
+        self.committed += [insert(locker, self.chance, self.ledger.url("/good/bare")) for _ in range(60)]
+        locker.execute("COMMIT")
+        locker.execute("BEGIN IMMEDIATE")
+        time.sleep(0.25)
+        return locker
+
     def kill(self, number):
         """One life of the daemon, and its end."""
         daemon = Daemon(self.db, SETTINGS, allow=LOOPBACK)
@@ -55,8 +66,11 @@ class Campaign:
         if self.chance.random() < 0.1:
             daemon.signal(signal.SIGTERM)
             time.sleep(self.chance.uniform(0, 0.05))
+        locker = self.lock() if number % 4 == 0 else None
         daemon.process.kill()
         status = daemon.wait()
+        if locker:
+            locker.close()
         # SIGTERM ends it like any program as long as nothing has begun.
         self.audit.expect(status in (0, -signal.SIGKILL, -signal.SIGTERM), f"it ended by itself with {status}:\n{daemon.text()}")
         self.look(number)
@@ -77,7 +91,7 @@ class Campaign:
 
     def finish(self):
         """Lets all come to its end, and audits it."""
-        committed, rolled_back = [], []
+        committed, rolled_back = self.committed, []
         for producer in self.producers:
             more, less = producer.finish()
             committed += more
