@@ -41,7 +41,8 @@ class Clock:
 
     def prefix(self):
         return ["env", f"LD_PRELOAD={library()}", f"FAKETIME_TIMESTAMP_FILE={self.path}", "FAKETIME_NO_CACHE=1",
-                "FAKETIME_DONT_FAKE_MONOTONIC=1", "DONT_FAKE_MONOTONIC=1"]
+                "FAKETIME_DONT_FAKE_MONOTONIC=1", "DONT_FAKE_MONOTONIC=1",
+                "NO_FAKE_STAT=1"]  # a file's times stay what they are when the clock is set
 
 
 @pytest.fixture
