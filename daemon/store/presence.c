@@ -1,6 +1,8 @@
 #include "outhook/store/presence.h"
 
+#include "outhook/base/clock.h"
 #include "outhook/store/database.h"
+#include "outhook/store/watch.h"
 
 #include <sqlite3.h>
 #include <string.h>
@@ -51,8 +53,11 @@ static bool copied_same(const struct presence_copied *a, const struct presence_c
 }
 
 /* Whether the database's file was written since the last look although nothing was copied into it,
- * which is all that SQLite does to it: somebody has put something else there. */
-static bool presence_overwritten(struct presence *presence, const struct database *database) {
+ * which is all that SQLite does to it: somebody has put something else there. A file whose times
+ * were set, as touch does, looks written, too. The kernel tells a watch of writes, but a little
+ * later than the file's time does: so when there was none, the next look decides. */
+static bool presence_overwritten(struct presence *presence, const struct database *database,
+                                 struct watch *watch) {
     struct presence_copied before, after;
     struct stat status;
     bool settled = copied_read(database, &before) && stat(database->file, &status) == 0 &&
@@ -60,18 +65,25 @@ static bool presence_overwritten(struct presence *presence, const struct databas
     bool same = settled && presence->noted && copied_same(&before, &presence->copied);
     bool written = same && (status.st_mtim.tv_sec != presence->written_at.tv_sec ||
                             status.st_mtim.tv_nsec != presence->written_at.tv_nsec);
+    if (watch->fd >= 0)
+        watch_read(watch, clock_mono_us());
+    bool touched = written && watch->fd >= 0 && watch->database_writes == presence->writes;
+    presence->doubted = touched && !presence->doubted;
+    if (presence->doubted)
+        return false; /* what was noted stays, for the next look */
     presence->noted = settled;
     if (settled) {
         presence->copied = before;
         presence->written_at = status.st_mtim;
+        presence->writes = watch->database_writes;
     }
-    return written;
+    return written && !touched;
 }
 
 /* ---- both ------------------------------------------------------------------------------------ */
 
 int presence_check(struct presence *presence, struct database *database, const char *wal_path,
-                   int64_t now_mono_ms, struct error *error) {
+                   struct watch *watch, int64_t now_mono_ms, struct error *error) {
     if (now_mono_ms < presence->look_at_ms)
         return 0;
     presence->look_at_ms = now_mono_ms + LOOK_EVERY_MS;
@@ -80,7 +92,7 @@ int presence_check(struct presence *presence, struct database *database, const c
                          "%s or its -wal file was moved, deleted or replaced while outhookd had it "
                          "open: put the right file back and start outhookd again",
                          database->path);
-    if (presence_overwritten(presence, database))
+    if (presence_overwritten(presence, database, watch))
         return error_set(error, ERROR_DAMAGED,
                          "%s was written over by something else than SQLite while outhookd had it "
                          "open: put the right file there, delete its -wal and -shm files if it "

@@ -429,7 +429,7 @@ static int store_turn(struct store *store, struct error *error) {
         r = store_retain(store, error);
     if (!r)
         r = presence_check(&store->presence, &store->database, store->checkpoint.wal_path,
-                           now.mono_ms, error);
+                           &store->watch, now.mono_ms, error);
     if (!r)
         r = vitals_look(store->settings.vitals, &store->database, now.mono_ms, error);
     exchange_tell(&store->exchange);

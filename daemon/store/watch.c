@@ -33,7 +33,9 @@ void watch_open(struct watch *watch, const char *database_path) {
     snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - database_path) + 1 : 1,
              slash ? database_path : ".");
     *watch = (struct watch){.step = LADDER_STEPS};
-    snprintf(watch->wal_name, sizeof watch->wal_name, "%s-wal", slash ? slash + 1 : database_path);
+    const char *name = slash ? slash + 1 : database_path;
+    snprintf(watch->database_name, sizeof watch->database_name, "%s", name);
+    snprintf(watch->wal_name, sizeof watch->wal_name, "%s-wal", name);
 
     watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (watch->fd >= 0 &&
@@ -73,8 +75,10 @@ void watch_read(struct watch *watch, int64_t now_us) {
     while ((length = read(watch->fd, bytes, sizeof bytes)) > 0) {
         for (char *at = bytes; at < bytes + length;) {
             const struct inotify_event *event = (const struct inotify_event *)(void *)at;
-            if (!event->len || !strcmp(event->name, watch->wal_name))
-                happened = true;
+            bool any = !event->len; /* too many to tell apart */
+            happened |= any || !strcmp(event->name, watch->wal_name);
+            watch->database_writes +=
+                any || ((event->mask & IN_MODIFY) && !strcmp(event->name, watch->database_name));
             at += sizeof *event + event->len;
         }
     }

@@ -2,6 +2,7 @@
 "WHAT HAPPENS WHEN", says the same in words. None of it is silent, and none makes the daemon spin."""
 
 import os
+import pathlib
 import shutil
 import sqlite3
 import subprocess
@@ -169,6 +170,19 @@ def test_a_file_that_is_written_over_ends_the_daemon(db, daemon, receiver, tmp_p
         shutil.copyfileobj(source, target)
     assert one.wait(timeout=30) == 3
     assert one.lines("written over by something else than SQLite"), one.text()
+
+
+def test_a_file_that_is_touched_is_nobodys_fault(db, daemon, receiver):
+    """Its times change, and no byte of it: some tools that see to permissions do that."""
+    one = daemon()
+    enqueue(db, url=receiver.url())
+    wait_status(db, "delivered")
+    for _ in range(2):
+        assert stays(lambda: one.running, 1.5)
+        pathlib.Path(db).touch()
+    assert stays(lambda: one.running, 4), one.text()
+    enqueue(db, url=receiver.url())
+    wait_settled(db)
 
 
 def test_checkpoints_of_others_are_not_taken_for_that(db, daemon, receiver):

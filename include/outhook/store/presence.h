@@ -16,6 +16,7 @@
 #include <time.h>
 
 struct database;
+struct watch;
 
 /* How far the write-ahead log had been copied into the database: which log, and up to which frame.
  */
@@ -30,11 +31,14 @@ struct presence {
     bool noted;         /* of the last look: */
     struct presence_copied copied;
     struct timespec written_at; /* the database's file was */
+    int64_t writes;             /* of it that the watch had seen */
+    bool doubted;               /* it looks written, and no write was seen: look once more */
     struct schema_watch schema;
 };
 
-/* Looks, if it is time to; ERROR_DAMAGED when it is no longer where it was, or what. */
+/* Looks, if it is time to; ERROR_DAMAGED when it is no longer where it was, or what. What `watch`
+ * has seen tells a file that was written from one whose times were set. */
 int presence_check(struct presence *presence, struct database *database, const char *wal_path,
-                   int64_t now_mono_ms, struct error *error) must_check;
+                   struct watch *watch, int64_t now_mono_ms, struct error *error) must_check;
 
 #endif

@@ -19,10 +19,11 @@
 
 struct watch {
     int fd; /* inotify; -1: the timer alone */
-    char wal_name[256];
-    int64_t event_at_us; /* mono; when the ladder started */
-    int step;            /* the next rung */
-    int64_t look_at_us;  /* mono; when to look next */
+    char database_name[256], wal_name[256];
+    int64_t database_writes; /* of the database's file itself that were seen, by whomever */
+    int64_t event_at_us;     /* mono; when the ladder started */
+    int step;                /* the next rung */
+    int64_t look_at_us;      /* mono; when to look next */
 };
 
 /* Watches the directory of a database. That a watch can't be had is no error: the timer remains. */
