@@ -3,7 +3,9 @@
 configure
 restart
 is "systemd-analyze security says 1.5 or less" systemd-analyze security --no-pager --threshold=15 outhookd
-systemd-analyze security --no-pager outhookd | tail -n 1 | sed 's/^/# /'
+exposure() { systemd-analyze security --no-pager "$@" | sed -n 's/.*Overall exposure level[^:]*: \([0-9.]*\).*/\1/p'; }
+echo "# exposure $(exposure outhookd)"
+same "and the same of its file alone" "$(exposure --offline=yes $unit)" "$(exposure outhookd)"
 same "what is open is what the unit says has to be" \
     "$(systemd-analyze security --no-pager outhookd | sed -n 's/^✗ \([^ ]*\).*/\1/p' | sort | paste -sd ' ')" \
     "DeviceAllow= IPAddressDeny= PrivateNetwork= RestrictAddressFamilies=~AF_(INET|INET6) RestrictAddressFamilies=~AF_UNIX RootDirectory=/RootImage= UMask="
