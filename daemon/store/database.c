@@ -277,7 +277,12 @@ static int database_prepare_file(struct database *database, struct error *error)
         r = database_run(database, "PRAGMA auto_vacuum = INCREMENTAL", error);
     if (!r)
         r = migration_look(database, &found, error);
-    if (!r && found.before && found.before < found.after && !options->no_copy)
+    bool copies = found.before && found.before < found.after && !options->no_copy;
+    /* Not while somebody holds the lock that the migration needs: it would be made again each time.
+     */
+    if (!r && copies)
+        r = database_run(database, "BEGIN IMMEDIATE; ROLLBACK", error);
+    if (!r && copies)
         r = safety_copy_make(database, found.before, options->go_on, options->context, error);
     if (!r)
         r = migration_apply(database, &database->migrated, error);
