@@ -258,6 +258,18 @@ static int store_limits(struct store *store, int64_t max_pending, int64_t max_pa
     return r;
 }
 
+/* Waits until outcomes can be written, and have been synced once. Otherwise each start on a disk
+ * that takes none would make as many calls as there are slots, again and again. */
+static int store_prove(struct store *store, struct error *error) {
+    struct patience patience = patience_begin();
+    int r;
+    do
+        r = writer_prove(&store->writer, error);
+    while (r && store_may_retry(store, &patience, r, error));
+    patience_end(&patience);
+    return r ? r : checkpoint_sync_log(&store->database, error);
+}
+
 /* What is only for people to see waits for nobody: it is given back when it can't be written. */
 static int store_gates(struct store *store, struct store_request *request, struct error *error) {
     int r = writer_gates(&store->writer, request->gates, request->gate_count, clock_now().wall_ms,
@@ -460,7 +472,7 @@ static int store_open(struct store *store, struct error *error) {
     if (!r)
         r = store_limits(store, settings->max_pending, settings->max_payload_bytes, error);
     if (!r)
-        r = writer_clear_gates(&store->writer, error);
+        r = store_prove(store, error);
     if (!r)
         r = sealer_open(&store->sealer, &store->database, &store->keys, error);
     if (!r)

@@ -13,7 +13,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "faults"))
 
 from database import add_endpoint, attempts, count_is_right, create, enqueue, query, run, value, wait_settled, wait_status
-from disk import INPUT_OUTPUT, NO_QUOTA, NO_SPACE, READ_ONLY, Disk, sanitizer
+from disk import INPUT_OUTPUT, NO_QUOTA, NO_SPACE, READ_ONLY, WAL, Disk, sanitizer
 from locks import LockHolder
 from receivers import answer
 from waiting import stays, wait_until
@@ -62,11 +62,12 @@ def test_an_input_output_error_ends_the_daemon_and_the_next_one_goes_on(db, disk
 
 
 @pytest.mark.parametrize("fault", [{"read": INPUT_OUTPUT}, {"write": READ_ONLY}, {"open": READ_ONLY}, {"open": NO_SPACE},
-                                   {"write": NO_SPACE}], ids=str)
+                                   {"write": NO_SPACE}, {"write": INPUT_OUTPUT, "files": 1 << WAL},
+                                   {"sync": INPUT_OUTPUT}], ids=str)
 def test_a_start_waits_for_the_disk_and_says_so_once(db, disk, daemon, receiver, fault):
     insert(db, receiver, 1, 5)
     disk.fail(**fault)
-    one = daemon(prefix=disk.prefix, wait=False, max_pending=1000)  # which it has to write down
+    one = daemon(prefix=disk.prefix, wait=False)
     one.wait_for_line("nothing is lost")
     assert stays(lambda: one.running and not receiver.got(), 2.5)
     assert len(one.log) == 1, one.text()
@@ -179,14 +180,19 @@ def test_sealing_says_that_it_waits_for_space(db, disk, daemon, tmp_path):
 
 
 def test_sealing_says_that_it_waits_for_a_lock(db, daemon, tmp_path):
+    key = key_file(tmp_path)
+    one = daemon(secret_key_file=key)
     add_endpoint(db, "a", "https://example.com/hook")
+    wait_until(lambda: not query(db, "SELECT 1 FROM endpoint_secrets WHERE secret NOT GLOB 'sealed:*'"))
+    before = value(db, "SELECT secret FROM endpoint_secrets")
     holder = LockHolder(db).take()
-    one = daemon(secret_key_file=key_file(tmp_path), wait=False)
+    key.write_text("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n" + key.read_text())
+    one.signal(signal.SIGHUP)
     one.wait_for_line("another process holds a lock", "secrets stay in the database as they are")
     assert stays(lambda: len(one.lines("secrets stay")) == 1, 2)
     holder.let_go()
     one.wait_for_line("can be written again")
-    wait_until(lambda: not query(db, "SELECT 1 FROM endpoint_secrets WHERE secret NOT GLOB 'sealed:*'"))
+    wait_until(lambda: value(db, "SELECT secret FROM endpoint_secrets") != before)
 
 
 def test_retention_says_that_it_waits_for_space(db, disk, daemon, receiver):

@@ -74,6 +74,8 @@ mutant "a-read-error-taken-for-damage" daemon/store/disk.c 1 \
     -m pytest -q -p no:cacheprovider e2e/test_disk_faults.py -k input_output
 mutant "an-end-at-each-start" daemon/store/store.c 1 's/patience.starting = true;/patience.starting = false;/' \
     -m pytest -q -p no:cacheprovider e2e/test_disk_faults.py -k start
+mutant "calls-before-a-write-has-worked" daemon/store/store.c 1 's/r = store_prove(store, error);/r = 0;/' \
+    -m pytest -q -p no:cacheprovider e2e/test_disk_faults.py -k start_waits
 mutant "told-each-time" daemon/store/patience.c 1 's/REPORT_EVERY_MS = 60000/REPORT_EVERY_MS = 1/' \
     -m pytest -q -p no:cacheprovider e2e/test_disk_faults.py -k comes_and_goes
 mutant "sealing-silent" daemon/store/sealer.c 1 's/^    patience_note(.*//' \

@@ -56,6 +56,10 @@ void writer_close(struct writer *writer);
 int writer_commit(struct writer *writer, struct write *const *writes, int count,
                   struct error *error) must_check;
 
+/* Empties what writer_gates() has written, by a daemon that was killed, and writes even when there
+ * is nothing: that shows that outcomes can be written. Errors as writer_commit(). */
+int writer_prove(struct writer *writer, struct error *error) must_check;
+
 /* Writes the limits that triggers hold producers to, if they differ. Errors as writer_commit(). */
 int writer_limits(struct writer *writer, int64_t max_pending, int64_t max_payload_bytes,
                   struct error *error) must_check;
@@ -64,7 +68,7 @@ int writer_limits(struct writer *writer, int64_t max_pending, int64_t max_payloa
 int writer_gates(struct writer *writer, const struct gate_change *changes, int count,
                  int64_t now_wall_ms, struct error *error) must_check;
 
-/* Empties what writer_gates() has written, if there is anything, by a daemon that was killed, too.
+/* Empties what writer_gates() has written, if there is anything.
  * A lock or a full disk is no error: it is only for people to see, and stays as it is then. */
 int writer_clear_gates(struct writer *writer, struct error *error) must_check;
 
