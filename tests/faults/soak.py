@@ -73,10 +73,13 @@ class Soak:
         furnish(self.db, self.ledger)
         retain = max(15, options.seconds // 20)
         self.settings = {**SETTINGS, "retain_delivered": f"{retain}s", "retain_failed": f"{retain}s",
-                         "retain_attempts": "0s", "drain_timeout": "5s", "database_cache_bytes": "1M"}
+                         "retain_attempts": "0s", "drain_timeout": "5s", "database_cache_bytes": "1M",
+                         # So short that what always fails gets through as fast as it comes.
+                         "breaker_open": "5ms", "breaker_open_max": "5ms"}
         self.archive = Archive(self.db, directory / "archive.db")
         self.producers = [Producer(self.db, self.ledger.url("/good/bare"), options.seed * 100 + n, options.per_second / 2)
                           for n in range(2)]
+        self.held = None
         self.children, self.unrecorded, self.kills, self.restarts, self.acts = [], 0, 0, 0, 0
         self.began_at = time.monotonic()
         self.configure()
@@ -120,10 +123,16 @@ class Soak:
         self.outhook("endpoint", "rotate-secret", self.chance.choice(FAN_OUT), "--grace", "1s")
 
     def disable(self):
-        run(self.db, f"UPDATE endpoints SET enabled = 1 - enabled WHERE name = '{self.chance.choice(FAN_OUT)}'")
+        """One of them, and those before it are enabled again."""
+        run(self.db, f"UPDATE endpoints SET enabled = name <> '{self.chance.choice(FAN_OUT)}' WHERE name IS NOT NULL")
 
     def hold(self):
-        self.outhook(self.chance.choice(("hold", "release")), self.chance.choice(FAN_OUT))
+        """For as long as it takes until the next one."""
+        if self.held:
+            self.outhook("release", self.held)
+        self.held = None if self.held else self.chance.choice(FAN_OUT)
+        if self.held:
+            self.outhook("hold", self.held)
 
     def reload(self):
         self.settings["max_attempts"] = self.chance.choice((2, 3))
