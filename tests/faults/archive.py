@@ -16,7 +16,8 @@ class Archive:
                 PRIMARY KEY (delivery_id, number)) WITHOUT ROWID;
             CREATE TABLE books (path TEXT, uid TEXT, calls INTEGER, taken INTEGER, PRIMARY KEY (path, uid));
             CREATE TABLE committed (id INTEGER PRIMARY KEY, uid TEXT, deliveries INTEGER);
-            CREATE INDEX deliveries_webhook ON deliveries (webhook_id);""")
+            CREATE INDEX deliveries_webhook ON deliveries (webhook_id);
+            CREATE INDEX deliveries_uid ON deliveries (uid);""")
         self.last_attempt, self.twice, self.reached = 0, [], 0
 
     def look(self):
