@@ -37,7 +37,10 @@ class Clock:
         self.set(0)
 
     def set(self, seconds):
-        self.path.write_text(f"{'+' if seconds >= 0 else '-'}{abs(seconds)}\n")
+        """At once: whoever reads the file sees the old time or the new one, and never an empty file."""
+        fresh = self.path.with_suffix(".new")
+        fresh.write_text(f"{'+' if seconds >= 0 else '-'}{abs(seconds)}\n")
+        fresh.replace(self.path)
 
     def prefix(self):
         return ["env", f"LD_PRELOAD={library()}", f"FAKETIME_TIMESTAMP_FILE={self.path}", "FAKETIME_NO_CACHE=1",
