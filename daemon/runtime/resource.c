@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,11 +49,15 @@ static void pool_nothing_more(uv_work_t *work, int status) {
 void resource_start_pool(uv_loop_t *loop) {
     static uv_work_t work;
     pthread_t thread;
+    sigset_t all, old;
     int code = pthread_create(&thread, NULL, pool_try, NULL);
     resource_check(-code, "a thread");
     pthread_join(thread, NULL);
     setenv("UV_THREADPOOL_SIZE", "1", 1);
+    sigfillset(&all); /* signals are for the loop */
+    pthread_sigmask(SIG_SETMASK, &all, &old);
     uv_queue_work(loop, &work, pool_nothing, pool_nothing_more);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 void resource_check(int code, const char *what) {

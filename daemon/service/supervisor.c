@@ -69,6 +69,13 @@ static void supervisor_stop_workers(struct supervisor *supervisor) {
     }
 }
 
+/* With its handle, a signal's default comes back, which would be a death on the last few steps. */
+static void supervisor_block_signals(void) {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+}
+
 /* The end, in order: workers, then what they gave back, then the store. The loop ends after that.
  */
 static void supervisor_stop(struct supervisor *supervisor) {
@@ -87,6 +94,7 @@ static void supervisor_stop(struct supervisor *supervisor) {
         supervisor->result = supervisor->error->kind;
     }
     dispatcher_close(supervisor->dispatcher);
+    supervisor_block_signals();
     supervisor_for_each_handle(supervisor, close_handle);
 }
 
