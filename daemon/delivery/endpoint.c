@@ -63,3 +63,12 @@ uint64_t endpoint_origin_hash(const struct endpoint *endpoint) {
         hash = (hash ^ (uint64_t)tolower((unsigned char)*c)) * 0x100000001b3u;
     return hash;
 }
+
+bool endpoint_can_sign(const struct endpoint *endpoint, int64_t now_wall_ms) {
+    if (!endpoint->name || endpoint->signing == SIGNING_NONE)
+        return true;
+    for (int i = 0; i < endpoint->secret_count; i++)
+        if (endpoint->secrets[i].expires_at > now_wall_ms)
+            return true;
+    return false;
+}

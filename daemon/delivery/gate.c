@@ -75,7 +75,7 @@ struct gate gate_of_lane(const struct lane *lane, const struct lane_policy *poli
         break;
     case LANE_PAUSED:
         if (lane->endpoint->enabled && lane->endpoint->locked)
-            gate.kind = GATE_SEALED;
+            gate.kind = lane->endpoint->keyless ? GATE_KEYLESS : GATE_SEALED;
         break;
     case LANE_IDLE:
     case LANE_READY:

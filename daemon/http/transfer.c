@@ -277,6 +277,9 @@ static int transfer_set_up(struct transfer *transfer, struct error *error) {
     if (!transfer->call->delivery->uid)
         return error_set(error, ERROR_USAGE,
                          "the webhook's row is gone, so there is nothing to send");
+    if (!endpoint_can_sign(transfer->call->endpoint, transfer->call->outcome.started_at))
+        return error_set(error, ERROR_FAILED,
+                         "the endpoint's last secret has just expired, so it can't be signed");
     transfer_set_manners(transfer);
     transfer_set_callbacks(transfer);
     transfer_set_limits(transfer);

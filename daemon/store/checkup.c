@@ -104,7 +104,7 @@ static const struct count_check {
     {"SELECT count(*) FROM endpoints WHERE name IS NOT NULL AND signing <> 'none' AND NOT EXISTS "
      "(SELECT 1 FROM endpoint_secrets WHERE endpoint_id = endpoints.id AND (expires_at IS NULL OR "
      "expires_at > (SELECT ms FROM _now)))",
-     CHECKUP_WARNING, "secrets", "endpoints that are called unsigned for want of a valid secret: ",
+     CHECKUP_WARNING, "secrets", "endpoints that are not sent to for want of a valid secret: ",
      "; outhook endpoint rotate-secret makes one"},
     {"SELECT count(*) FROM endpoints WHERE tls_insecure", CHECKUP_WARNING, "tls",
      "endpoints with tls_insecure: ", "; tls_ca_file is the safe way"},

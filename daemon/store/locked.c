@@ -16,7 +16,7 @@ void locked_free(struct locked *locked) {
 
 void locked_note(struct locked *locked, int64_t endpoint_id, const struct endpoint *endpoint) {
     free(map_remove(&locked->endpoints, endpoint_id));
-    if (!endpoint || !endpoint->locked)
+    if (!endpoint || (!endpoint->locked && !endpoint->locked_until))
         return;
     int64_t *until_at = memory_new(1, sizeof *until_at);
     *until_at = endpoint->locked_until;

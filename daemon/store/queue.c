@@ -197,6 +197,25 @@ static void queue_add_secret(struct queue *queue, struct endpoint *endpoint, con
     added->keyed = signature_prepare(endpoint->signing, secret, &added->key);
 }
 
+/* An endpoint that is to be signed for is not called without a signature: not when it is read, and
+ * not when its last secret expires, when it is read again. */
+static void queue_check_secrets(struct endpoint *endpoint) {
+    int64_t last_at = 0;
+    if (!endpoint->name || endpoint->signing == SIGNING_NONE || endpoint->locked)
+        return;
+    for (int i = 0; i < endpoint->secret_count; i++)
+        if (endpoint->secrets[i].expires_at > last_at)
+            last_at = endpoint->secrets[i].expires_at;
+    endpoint->locked_until = last_at == CLOCK_NEVER ? 0 : last_at;
+    if (endpoint->secret_count)
+        return;
+    endpoint->keyless = true;
+    endpoint->locked_until = CLOCK_NEVER;
+    endpoint->locked =
+        memory_copy_string("it has no valid secret to be signed with: outhook endpoint "
+                           "rotate-secret makes one, and signing=none does without");
+}
+
 static int queue_read_secrets(struct queue *queue, struct endpoint *endpoint, struct error *error) {
     int code;
     sqlite3_bind_int64(queue->secrets, 1, endpoint->id);
@@ -205,6 +224,7 @@ static int queue_read_secrets(struct queue *queue, struct endpoint *endpoint, st
         queue_add_secret(queue, endpoint, database_text_in(queue->secrets, 0),
                          expires ? sqlite3_column_int64(queue->secrets, 1) : CLOCK_NEVER);
     }
+    queue_check_secrets(endpoint);
     return queue_reset(queue, queue->secrets, code, error);
 }
 
@@ -216,8 +236,11 @@ static int queue_read_next_due(struct queue *queue, int64_t id, int64_t *next_du
     return queue_reset(queue, queue->next_due, code, error);
 }
 
+/* As long as the endpoint's own statement has not been reset, all are of one point in time: else a
+ * new URL could be signed with the old one's secret. */
 int queue_endpoint(struct queue *queue, int64_t id, struct endpoint **endpoint, int64_t *next_due,
                    struct error *error) {
+    int r = 0;
     *endpoint = NULL;
     sqlite3_bind_int64(queue->endpoint, 1, id);
     int code = sqlite3_step(queue->endpoint);
@@ -226,11 +249,12 @@ int queue_endpoint(struct queue *queue, int64_t id, struct endpoint **endpoint, 
         (*endpoint)->id = id;
         queue_read_endpoint(queue->endpoint, *endpoint);
     }
-    int r = queue_reset(queue, queue->endpoint, code, error);
-    if (!r && *endpoint)
+    if (*endpoint)
         r = queue_read_secrets(queue, *endpoint, error);
     if (!r && *endpoint)
         r = queue_read_next_due(queue, id, next_due, error);
+    int reset = queue_reset(queue, queue->endpoint, code, r ? NULL : error);
+    r = r ? r : reset;
     if (r)
         *endpoint = endpoint_unref(*endpoint);
     return r;

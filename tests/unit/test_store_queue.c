@@ -395,6 +395,62 @@ static void a_secret_that_does_not_open_locks_its_endpoint(void **state) {
     world_end(world);
 }
 
+static void an_endpoint_without_a_valid_secret_is_locked(void **state) {
+    (void)state;
+    struct world *world = world_with_queue();
+    int64_t billing = add_endpoint(world, "billing"), next_due;
+    struct endpoint *endpoint = read_endpoint(billing, &next_due);
+    assert_true(!endpoint->locked && !endpoint->locked_until);
+    endpoint_unref(endpoint);
+    sql(world->people, "UPDATE endpoint_secrets SET expires_at = 9000000000000");
+    endpoint = read_endpoint(billing, &next_due); /* it is to be read again then */
+    assert_null(endpoint->locked);
+    assert_int_equal(endpoint->locked_until, 9000000000000);
+    assert_true(endpoint_can_sign(endpoint, 8999999999999));
+    assert_false(endpoint_can_sign(endpoint, 9000000000000));
+    endpoint_unref(endpoint);
+    sql(world->people, "UPDATE endpoint_secrets SET expires_at = 77");
+    endpoint = read_endpoint(billing, &next_due);
+    assert_non_null(strstr(endpoint->locked, "no valid secret"));
+    assert_true(endpoint->keyless);
+    assert_int_equal(endpoint->locked_until, CLOCK_NEVER);
+    endpoint_unref(endpoint);
+    sql(world->people, "UPDATE endpoints SET signing = 'none'");
+    endpoint = read_endpoint(billing, &next_due);
+    assert_null(endpoint->locked);
+    assert_true(endpoint_can_sign(endpoint, 0));
+    endpoint_unref(endpoint);
+    world_end(world);
+}
+
+/* Edits the endpoint and its secret together, between the statements that read them. */
+static int edit_between(unsigned event, void *context, void *statement, void *text) {
+    struct world *world = context;
+    (void)event, (void)text;
+    if (strstr(sqlite3_sql(statement), "FROM endpoint_secrets"))
+        sql(world->people, "BEGIN; UPDATE endpoints SET url = 'https://new.example/';"
+                           " UPDATE endpoint_secrets SET secret = 'new'; COMMIT");
+    return 0;
+}
+
+static void an_endpoint_and_its_secrets_are_of_one_time(void **state) {
+    (void)state;
+    struct world *world = world_with_queue();
+    int64_t billing = add_endpoint(world, "billing"), next_due;
+    sql(world->people, "UPDATE endpoint_secrets SET secret = 'old'");
+    sqlite3_trace_v2(world->daemon.handle, SQLITE_TRACE_STMT, edit_between, world);
+    struct endpoint *endpoint = read_endpoint(billing, &next_due);
+    sqlite3_trace_v2(world->daemon.handle, 0, NULL, NULL);
+    assert_null(strstr(endpoint->url, "new"));
+    assert_string_equal(endpoint->secrets[0].secret, "old");
+    endpoint_unref(endpoint);
+    endpoint = read_endpoint(billing, &next_due);
+    assert_non_null(strstr(endpoint->url, "new"));
+    assert_string_equal(endpoint->secrets[0].secret, "new");
+    endpoint_unref(endpoint);
+    world_end(world);
+}
+
 static void the_endpoints_that_need_a_lane(void **state) {
     (void)state;
     struct world *world = world_with_queue();
@@ -527,6 +583,8 @@ int main(void) {
         cmocka_unit_test(an_endpoint_with_defaults_and_a_row),
         cmocka_unit_test(the_newest_secret_comes_first),
         cmocka_unit_test(a_secret_that_does_not_open_locks_its_endpoint),
+        cmocka_unit_test(an_endpoint_without_a_valid_secret_is_locked),
+        cmocka_unit_test(an_endpoint_and_its_secrets_are_of_one_time),
         cmocka_unit_test(the_endpoints_that_need_a_lane),
         cmocka_unit_test(a_version_differs_after_each_commit_of_others),
         cmocka_unit_test(what_was_there_at_the_start_is_no_news),

@@ -32,8 +32,10 @@ struct endpoint {
     enum signing signing;
     struct endpoint_secret *secrets; /* newest first */
     int secret_count;
-    char *locked; /* why one of its secrets can't be opened: nothing is sent; NULL: all can */
-    int64_t locked_until;  /* wall ms: when those have all expired */
+    char *locked; /* why it can't be signed for as it should be: nothing is sent; NULL: it can */
+    bool keyless; /* that is: for want of a valid secret, rather than that one can't be opened */
+    int64_t locked_until; /* wall ms: when it is to be read again for that, or, if it is not locked,
+                           * when its last secret has expired; 0: need not be */
     int64_t failing_since; /* wall ms: when its failures began without a success since; 0: none */
     char *header_lines;    /* "Name: value\n" …; NULL when there are none */
 
@@ -69,5 +71,9 @@ int endpoint_origin_length(const struct endpoint *endpoint);
 
 /* A hash of the origin, the same for all endpoints that share it. */
 uint64_t endpoint_origin_hash(const struct endpoint *endpoint);
+
+/* Whether a call may be made at `now_wall_ms`: it is signed, or need not be. (One to a bare URL
+ * need not.) Any thread. */
+bool endpoint_can_sign(const struct endpoint *endpoint, int64_t now_wall_ms);
 
 #endif

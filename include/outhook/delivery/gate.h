@@ -24,6 +24,7 @@ struct lane_policy;
     X(OVERDUE, "overdue")         /* it may have more, but owes an answer for too long */          \
     X(UNPROVEN, "unproven")       /* it has yet to answer, and waits for a slot of those who do */ \
     X(SEALED, "sealed")           /* its secret can't be opened, so it can't be signed for */      \
+    X(KEYLESS, "no valid secret") /* it is to be signed for, and all its secrets have expired */   \
     X(ORIGIN, "origin")           /* its host is silent to several; until a time */                \
     X(CROWDED, "crowded")         /* its host has as many calls as it may have */
 

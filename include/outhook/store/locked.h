@@ -2,9 +2,9 @@
 #define OUTHOOK_STORE_LOCKED_H
 
 /*
- * The endpoints that have a secret that does not open, for the store to read again when that may
- * have changed without an edit: when there are other keys, and when the time of those secrets is
- * over. One thread: the store's.
+ * The endpoints that have a secret that does not open, or whose secrets all expire, for the store to
+ * read again when that may have changed without an edit: when there are other keys, and when the time
+ * of those secrets is over. One thread: the store's.
  */
 
 #include "outhook/base/map.h"
