@@ -93,6 +93,7 @@ static const struct network v6_public = V6(0x2000, 0, 0, 0, 0, 3);
 /* Networks whose addresses carry an IPv4 address. */
 static const struct network v4_mapped = V4(0, 0, 0, 0, 0);               /* RFC 4291, 2.5.5.2 */
 static const struct network nat64 = V6(0x64, 0xff9b, 0, 0, 0, 96);       /* RFC 6052 */
+static const struct network local_nat64 = V6(0x64, 0xff9b, 1, 0, 0, 48); /* RFC 8215 */
 static const struct network six_to_four = V6(0x2002, 0, 0, 0, 0, 16);    /* RFC 3056 */
 static const struct network teredo = V6(0x2001, 0, 0, 0, 0, 32);         /* RFC 4380 */
 enum { SIX_TO_FOUR_OFFSET = 2, TEREDO_OFFSET = 12, TEREDO_MASK = 0xff }; /* client, inverted */
@@ -143,6 +144,24 @@ static struct address address_unwrap(const struct address *address) {
     return *address;
 }
 
+/* Where a translator of the network's own has the IPv4 address is its prefix's length's to say (RFC
+ * 6052, 2.2), which nobody tells us: so any place counts for what is denied. */
+static bool local_nat64_denied(const struct networks *deny, const struct address *address) {
+    static const int places[][4] = {
+        {6, 7, 9, 10}, {7, 9, 10, 11}, {9, 10, 11, 12}, {12, 13, 14, 15}};
+    if (!network_has(&local_nat64, address))
+        return false;
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        uint8_t v4[ADDRESS_BYTES - V4_OFFSET];
+        for (size_t j = 0; j < sizeof v4; j++)
+            v4[j] = address->bytes[places[i][j]];
+        struct address inner = address_from_v4(v4, 0);
+        if (networks_have(deny, &inner))
+            return true;
+    }
+    return false;
+}
+
 static bool address_read(struct address *address, const struct sockaddr *from) {
     if (from->sa_family == AF_INET) {
         struct sockaddr_in v4;
@@ -179,7 +198,8 @@ const char *address_policy_refusal(const struct address_policy *policy,
         return "address of an unknown family";
     struct address inner = address_unwrap(&literal);
 
-    if (networks_have(&policy->deny, &literal) || networks_have(&policy->deny, &inner))
+    if (networks_have(&policy->deny, &literal) || networks_have(&policy->deny, &inner) ||
+        local_nat64_denied(&policy->deny, &literal))
         return denied;
     if (networks_have(&policy->allow, &literal) || networks_have(&policy->allow, &inner))
         return NULL;

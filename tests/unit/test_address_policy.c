@@ -238,6 +238,23 @@ static void allowed_networks(void **state) {
     networks_free(&policy.allow);
 }
 
+/* A translator of one's own may be allowed as a whole, and not for what is denied behind it,
+ * wherever its prefix's length puts that (RFC 6052, 2.2: /48, /56, /64, /96). */
+static void denied_behind_ones_own_translator(void **state) {
+    (void)state;
+    struct address_policy policy = {.allow = read_networks("64:ff9b:1::/48"),
+                                    .deny = read_networks("10.0.0.0/8")};
+    static const char denied[] = "address in deny_networks";
+    const struct expectation expectations[] = {
+        {"64:ff9b:1:abcd::8.8.8.8", NULL},      {"64:ff9b:1:abcd::10.1.2.3", denied},
+        {"64:ff9b:1:a01:2:300::", denied},      {"64:ff9b:1:ab0a:1:203::", denied},
+        {"64:ff9b:1:abcd:a:102:300::", denied}, {"64:ff9b::10.1.2.3", denied},
+    };
+    assert_all(&policy, expectations);
+    networks_free(&policy.allow);
+    networks_free(&policy.deny);
+}
+
 static void denied_networks_win(void **state) {
     (void)state;
     struct address_policy policy = {.allow = read_networks("127.0.0.0/8 ::1 8.8.8.8"),
@@ -382,6 +399,7 @@ int main(void) {
         cmocka_unit_test(ipv4_within_ipv6),
         cmocka_unit_test(allowed_networks),
         cmocka_unit_test(denied_networks_win),
+        cmocka_unit_test(denied_behind_ones_own_translator),
         cmocka_unit_test(all_of_ipv6_is_not_ipv4),
         cmocka_unit_test(other_families_are_refused),
         cmocka_unit_test(networks_are_read),
