@@ -13,6 +13,7 @@
 #include "outhook/runtime/resource.h"
 #include "outhook/runtime/waker.h"
 #include "outhook/service/attempt_log.h"
+#include "outhook/service/endpoint_log.h"
 #include "outhook/service/notify.h"
 #include "outhook/store/store.h"
 #include "outhook/store/vitals.h"
@@ -45,6 +46,7 @@ struct dispatcher {
     struct pool *pool;
     struct http_policy *policy;
     struct attempt_log attempts;
+    struct endpoint_log endpoints;
     struct vitals vitals;
     struct waker waker;
     uv_poll_t wake;
@@ -223,20 +225,6 @@ static void dispatcher_log_breakers(const struct endpoint *endpoint,
         log_event_of(LOG_BREAKER_CLOSED, &shared, "%s answers again", host);
 }
 
-static void dispatcher_log_locked(const struct endpoint *endpoint) {
-    const struct log_field fields[] = {{"ENDPOINT", endpoint_label(endpoint)}};
-    log_fields(LEVEL_ERROR, fields, 1, "endpoint %s is not sent to, and its deliveries wait: %s",
-               endpoint_label(endpoint), endpoint->locked);
-}
-
-static void dispatcher_log_insecure(const struct endpoint *endpoint) {
-    const struct log_field fields[] = {{"ENDPOINT", endpoint_label(endpoint)}};
-    log_fields(LEVEL_WARNING, fields, 1,
-               "endpoint %s has tls_insecure: anybody on the way to it can read and change what is "
-               "sent to it; tls_ca_file is the safe way to trust a certificate of its own",
-               endpoint_label(endpoint));
-}
-
 /* A row of an ordered endpoint holds up the next one; and outcomes that are not written hold slots,
  * of which a small max_in_flight leaves few. */
 static bool dispatcher_waits_for_store(const struct dispatcher *dispatcher,
@@ -327,10 +315,7 @@ static void dispatcher_reply(struct dispatcher *dispatcher, struct store_reply *
         dispatcher->events.opened(dispatcher->events.context);
         break;
     case STORE_ENDPOINT:
-        if (reply->endpoint->enabled && reply->endpoint->locked)
-            dispatcher_log_locked(reply->endpoint);
-        if (reply->endpoint->tls_insecure)
-            dispatcher_log_insecure(reply->endpoint);
+        endpoint_log_read(&dispatcher->endpoints, reply->endpoint, now);
         scheduler_endpoint(scheduler, reply->endpoint, reply->due_at, now);
         reply->endpoint = NULL;
         break;
@@ -436,6 +421,7 @@ static void dispatcher_turn(struct dispatcher *dispatcher) {
     dispatcher_tell_gates(dispatcher, now);
     pool_ring(dispatcher->pool);
     store_ring(dispatcher->store);
+    endpoint_log_turn(&dispatcher->endpoints, now);
     dispatcher_set_timer(dispatcher, now);
     dispatcher_check_drained(dispatcher);
 }

@@ -29,10 +29,19 @@ static int keyring_read_text(const char *path, mode_t forbidden, char text[KEY_F
                              struct error *error) {
     struct stat status;
     ssize_t length = -1;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* not waiting for who writes a FIFO */
     if (fd < 0)
         return error_set(error, ERROR_USAGE, "secret_key_file: can't open %.400s: %s", path,
                          strerror(errno));
+    if (fstat(fd, &status) == 0 &&
+        (!S_ISREG(status.st_mode) || status.st_size > KEY_FILE_BYTES_MAX)) {
+        close(fd);
+        return error_set(
+            error, ERROR_USAGE,
+            "secret_key_file: %.400s is not a file of at most %d bytes: it holds a line of "
+            "base64 for each key",
+            path, KEY_FILE_BYTES_MAX);
+    }
     if (fstat(fd, &status) < 0 || (length = read(fd, text, KEY_FILE_BYTES_MAX)) < 0) {
         int r = error_set(error, ERROR_USAGE, "secret_key_file: can't read %.400s: %s", path,
                           strerror(errno));
@@ -41,8 +50,7 @@ static int keyring_read_text(const char *path, mode_t forbidden, char text[KEY_F
     }
     close(fd);
     text[length] = '\0';
-    return S_ISREG(status.st_mode) && status.st_mode & forbidden ? keyring_refuse_mode(path, error)
-                                                                 : 0;
+    return status.st_mode & forbidden ? keyring_refuse_mode(path, error) : 0;
 }
 
 static int keyring_read(const char *path, mode_t forbidden, struct seal_keys *keys,

@@ -255,3 +255,31 @@ def test_a_lock_of_others_delays_the_sealing_and_no_more(db, daemon, receiver, k
     connection.execute("COMMIT")
     wait_until(lambda: sealed(db))
     connection.close()
+
+
+def test_a_key_file_that_is_none_is_refused_at_once(db, daemon, receiver, key_file, tmp_path):
+    """One with more in it than is read, which would be cut; one that is a FIFO, whose writer would be waited for."""
+    large, fifo = tmp_path / "large.key", tmp_path / "fifo.key"
+    write_keys(large, "#" * 4200, new_key())
+    os.mkfifo(fifo, 0o600)
+    config = config_with(tmp_path, db, key_file)
+    one = daemon(config=config)
+    for path in [large, fifo]:
+        status, _, err = outhookd("--database", db, "--set", f"secret_key_file={path}")
+        assert status == 2 and f"secret_key_file: {path} is not a file of at most 4096 bytes" in err, err
+        config_with(tmp_path, db, path)
+        one.signal(signal.SIGHUP)
+        one.wait_for_line("the configuration was not reloaded", str(path))
+    enqueue(db, url=receiver.url())
+    wait_until(lambda: receiver.got(), what="it goes on")
+
+
+def test_many_that_do_not_open_are_told_in_a_few_lines(db, daemon):
+    run(db, """INSERT INTO endpoints (name, url) SELECT 'e' || value, 'https://example.com/' || value
+               FROM generate_series(1, 500);
+               UPDATE endpoint_secrets SET secret = 'sealed:v1:12345678:' || hex(zeroblob(40))""")
+    one = daemon()
+    one.wait_for_line("more endpoints are not sent to", "outhook endpoint list")
+    told = one.lines("is not sent to, and its deliveries wait")
+    left_out = sum(int(line.split(" more endpoints")[0].split()[-1]) for line in one.lines("more endpoints are not"))
+    assert len(told) <= 50 and len(told) + left_out == 500
