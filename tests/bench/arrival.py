@@ -104,7 +104,7 @@ class Producers:
         self.connection = sqlite3.connect(db, isolation_level=None, timeout=20)
         self.connection.execute("PRAGMA synchronous = FULL")
         self.terminal, other_end = pty.openpty()
-        self.cli = subprocess.Popen(["sqlite3", "-batch", db], env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=other_end,
+        self.cli = subprocess.Popen(["sqlite3", "-batch", "-cmd", ".timeout 10000", db], env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=other_end,
                                     text=True)
         os.close(other_end)
 
@@ -122,7 +122,7 @@ class Producers:
 
     def by_process(self, sql):
         """By a sqlite3 process of its own, which ends a while after its commit."""
-        status, _, error = sqlite(self.db, sql)
+        status, _, error = sqlite(self.db, sql, "-cmd", ".timeout 10000")
         if status:
             raise SystemExit(f"sqlite3: {error}")
         return time.time_ns()
