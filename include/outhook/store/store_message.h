@@ -49,9 +49,9 @@ enum store_reply_kind {
     STORE_ENDPOINT, /* endpoint, due_at: a new one, or an edited one, or one with edited rows */
     STORE_ENDPOINT_GONE, /* endpoint_id */
     STORE_NOTICED,       /* endpoint_id, due_at: new rows */
-    STORE_OFFERED,       /* endpoint_id, due_at, load: new rows, of which some are loaded already; they
-                            are taken, or given back by STORE_RELEASE */
-    STORE_LOADED,        /* endpoint_id, load */
+    STORE_OFFERED, /* endpoint_id, due_at, load: new rows, of which some are loaded already; they
+                      are taken, or given back by STORE_RELEASE */
+    STORE_LOADED,  /* endpoint_id, load */
     STORE_GATES_WRITTEN, /* request: NULL; or the one that could not be carried out without waiting
                           */
     STORE_FORGOTTEN,     /* endpoint_id: new rows will bring STORE_ENDPOINT again */

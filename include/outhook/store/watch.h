@@ -26,7 +26,8 @@ struct watch {
     int64_t look_at_us;      /* mono; when to look next */
 };
 
-/* Watches the directory of a database, and makes the sleeps of this thread exact. That a watch can't be had is no error: the timer remains. */
+/* Watches the directory of a database, and makes the sleeps of this thread exact. That a watch
+ * can't be had is no error: the timer remains. */
 void watch_open(struct watch *watch, const char *database_path);
 
 void watch_close(struct watch *watch);
