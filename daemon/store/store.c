@@ -165,14 +165,16 @@ static int store_offer(struct store *store, const struct queue_notice *notice,
 
 static int store_tell_fresh(struct store *store, struct error *error) {
     struct queue_notice notices[QUEUE_PAGE];
-    int count;
-    int r = queue_fresh(&store->queue, notices, &count, &store->more_fresh, error);
+    int count = 0, r = queue_begin(&store->queue, error);
+    if (!r)
+        r = queue_fresh(&store->queue, notices, &count, &store->more_fresh, error);
     for (int i = 0; !r && i < count; i++) {
         if (!map_get(&store->told, notices[i].endpoint_id))
             r = store_tell_endpoint(store, notices[i].endpoint_id, error);
         else
             r = store_offer(store, &notices[i], error);
     }
+    queue_end(&store->queue);
     return r;
 }
 
