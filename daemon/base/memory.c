@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TRIM_ABOVE_BYTES = 4 << 20 };
+enum { KEEP_BYTES = 4 << 20 };
 
 void memory_exhausted(void) {
     static const char sentence[] =
@@ -32,7 +32,8 @@ void *memory_raw(size_t bytes) {
 }
 
 void memory_keep(void) {
-    mallopt(M_TRIM_THRESHOLD, TRIM_ABOVE_BYTES);
+    mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
+    mallopt(M_MMAP_THRESHOLD, KEEP_BYTES); /* glibc adapts it no more once one of them is set */
 }
 
 void *memory_resize(void *old, size_t count, size_t size) {
