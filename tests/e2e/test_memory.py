@@ -7,7 +7,7 @@ from refusals import EVER, library
 from sweep import Sweep, summary
 
 STRIDE = 7
-REFUSED_LEAST = 30  # that were come to: a busy machine makes more allocations once than another time
+COUNT_MOST = 600  # a quiet machine makes about 340; a busy one looks more often whether there is something to do
 
 
 @pytest.fixture(autouse=True)
@@ -17,17 +17,17 @@ def has_library():
 
 def test_one_allocation_is_refused(tmp_path, receiver):
     sweep = Sweep(tmp_path, receiver)
-    count = sweep.count()
+    count = min(sweep.count(), COUNT_MOST)
     assert count > 100, "it allocates something"
     results = sweep.run(range(1, count + 1, STRIDE))
     ways = summary(results)
-    assert len(ways) > 1 and sum(ways.values()) > REFUSED_LEAST, ways
+    assert len(ways) > 1 and sum(ways.values()) > 100 // STRIDE, ways
 
 
 def test_there_is_no_memory_from_then_on(tmp_path, receiver):
     sweep = Sweep(tmp_path, receiver)
-    results = sweep.run(range(3, sweep.count() + 1, 5 * STRIDE), last=EVER)
-    assert sum(summary(results).values()) > REFUSED_LEAST
+    results = sweep.run(range(3, min(sweep.count(), COUNT_MOST) + 1, 5 * STRIDE), last=EVER)
+    assert sum(summary(results).values()) > 100 // (5 * STRIDE)
 
 
 def test_one_allocation_of_tls_is_refused(tmp_path, tls_receiver, certificates):
