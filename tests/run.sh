@@ -1,12 +1,13 @@
 #!/bin/sh
 # Builds everything and runs every test.
 #
-#     sh tests/run.sh            all of it: gcc and clang, faults of all kinds, the tests again with ASan, UBSan
-#                                and TSan, and the fuzzers, for a minute each
+#     sh tests/run.sh            all of it: gcc and clang, faults of all kinds, the package under a real
+#                                systemd, the tests again with ASan, UBSan and TSan, and the fuzzers, for a
+#                                minute each
 #     sh tests/run.sh --quick    the ordinary build and its tests
 #
-# Installs what is missing with apt. The last line is "N passed, N failed": tests of ctest and pytest, faults;
-# a build that fails counts as one. Ends with 1 when anything failed.
+# Installs what is missing with apt. The last line is "N passed, N failed": tests of ctest and pytest,
+# faults, checks of the package; a build that fails counts as one. Ends with 1 when anything failed.
 
 set -eu
 

@@ -9,7 +9,7 @@
 enum { OUTHOOK_APPLICATION_ID = 0x6f757468 }; /* "outh"; set by the first migration */
 
 static int migration_refuse_newer(struct database *database, int64_t version, struct error *error) {
-    return error_set(error, ERROR_FAILED,
+    return error_set(error, ERROR_DAMAGED,
                      "%s has schema version %" PRId64 ", newer than this program's %d: install the "
                      "newer outhook again",
                      database->path, version, migrations_count);
@@ -39,7 +39,7 @@ static int migration_recognise(struct database *database, int64_t *version, stru
         return r;
 
     if (application_id != OUTHOOK_APPLICATION_ID && (objects || *version || application_id))
-        return error_set(error, ERROR_FAILED,
+        return error_set(error, ERROR_DAMAGED,
                          "%s is another program's database: name a file of outhook's own",
                          database->path);
     if (*version > migrations_count)

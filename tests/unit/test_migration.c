@@ -102,9 +102,9 @@ static void a_newer_one_is_refused(void **state) {
     struct error error;
     assert_int_equal(apply(world, NULL, &error), 0);
     set_version(world, migrations_count + 1);
-    assert_int_equal(apply(world, NULL, &error), ERROR_FAILED);
+    assert_int_equal(apply(world, NULL, &error), ERROR_DAMAGED);
     assert_non_null(strstr(error.text, "newer than this program's"));
-    assert_int_equal(check(world, &error), ERROR_FAILED);
+    assert_int_equal(check(world, &error), ERROR_DAMAGED);
     assert_non_null(strstr(error.text, "newer than this program's"));
     assert_int_equal(number(world->people, "PRAGMA user_version"), migrations_count + 1);
     world_free(world);
@@ -119,9 +119,9 @@ static void another_programs_is_refused_and_untouched(void **state) {
         struct error error;
         sql(world->people, "%s", theirs[i]);
         int64_t objects = number(world->people, "SELECT count(*) FROM sqlite_schema");
-        assert_int_equal(apply(world, NULL, &error), ERROR_FAILED);
+        assert_int_equal(apply(world, NULL, &error), ERROR_DAMAGED);
         assert_non_null(strstr(error.text, "another program's database"));
-        assert_int_equal(check(world, &error), ERROR_FAILED);
+        assert_int_equal(check(world, &error), ERROR_DAMAGED);
         assert_int_equal(number(world->people, "SELECT count(*) FROM sqlite_schema"), objects);
         world_free(world);
     }

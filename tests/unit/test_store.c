@@ -442,7 +442,7 @@ static void another_programs_database_is_refused(void **state) {
     sql(handle, "CREATE TABLE theirs (x)");
     sqlite3_close(handle);
     struct rig *rig = rig_start(world, false);
-    assert_ends_with(rig, ERROR_FAILED, "is another program's database");
+    assert_ends_with(rig, ERROR_DAMAGED, "is another program's database");
     rig_free(rig);
 }
 

@@ -19,7 +19,7 @@ enum error_kind {
     ERROR_FAILED = -2,  /* it did not work, for the reason in the text: exit 1 */
     ERROR_BUSY = -3,    /* another process holds a lock; trying again may work */
     ERROR_FULL = -4,    /* no space left; trying again may work once there is */
-    ERROR_DAMAGED = -5, /* the database is corrupt or not one: nothing more may be written */
+    ERROR_DAMAGED = -5, /* the database is corrupt, not ours, or newer: nothing may be written */
     ERROR_STOPPED = -6, /* given up because the program is stopping */
     ERROR_DISK = -7, /* the disk failed, or is read-only: a fresh start may work once it is well */
 };
