@@ -32,3 +32,12 @@ mv /var/lib/outhook/moved.db $db
 rm -f $db-wal $db-shm
 restart
 is "it goes on with the right one" running
+schema=$(sql 'PRAGMA user_version')
+systemctl stop outhookd
+as alice sqlite3 $db "PRAGMA user_version = 999"
+is "a database that is newer fails the start" not restart
+same "with the same exit status" "$(property ExecMainStatus)" 3
+same "so that it is not tried again" "$(property ActiveState)" failed
+as alice sqlite3 $db "PRAGMA user_version = $schema"
+restart
+is "it goes on when that was undone" running
