@@ -195,7 +195,8 @@ static void *thread_run(void *context) {
     curl_multi_setopt(thread->multi, CURLMOPT_SOCKETDATA, thread);
     curl_multi_setopt(thread->multi, CURLMOPT_TIMERFUNCTION, want_timer);
     curl_multi_setopt(thread->multi, CURLMOPT_TIMERDATA, thread);
-    curl_multi_setopt(thread->multi, CURLMOPT_MAXCONNECTS, 2L * options.in_flight);
+    curl_multi_setopt(thread->multi, CURLMOPT_MAXCONNECTS,
+                      2L * options.in_flight + options.url_count); /* none is closed in between */
     for (int i = 0; i < options.in_flight / options.threads; i++)
         thread_call(thread, easy_new());
     uv_run(&thread->loop, UV_RUN_DEFAULT);

@@ -169,7 +169,7 @@ def part_a(suite):
 
 def part_b(suite):
     """drain over https, with kept connections and with HTTP/2"""
-    rows = suite.size(100_000, 10_000)
+    rows = suite.size(60_000, 10_000)
     return (contest(suite, "https, kept connections", rows, 100, scheme="https")
             + contest(suite, "https, HTTP/2", rows, 100, scheme="https", http2=True))
 
@@ -182,7 +182,7 @@ def part_c(suite):
 def part_d(suite):
     """10,000 endpoints"""
     endpoints = suite.size(10_000, 1_000)
-    return contest(suite, f"{endpoints:,} endpoints", suite.size(100_000, 10_000), endpoints)
+    return contest(suite, f"{endpoints:,} endpoints", suite.size(50_000, 10_000), endpoints)
 
 
 def part_h(suite):

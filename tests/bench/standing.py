@@ -47,7 +47,7 @@ def part_i(suite):
     result, medians = [], []
     for rows in sizes(suite):
         one, most, share = Backlog(suite, rows), [], []
-        for _ in range(suite.size(3, 1)):
+        for _ in range(suite.size(2, 1)):
             if one.sink.requests >= rows * 0.9:
                 break
             daemon, _ = one.start()

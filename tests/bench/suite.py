@@ -11,6 +11,7 @@ small sizes. The output goes to bench.json and *.svg in DIRECTORY.
 import argparse
 import datetime
 import pathlib
+import resource
 import sys
 import tempfile
 import time
@@ -76,6 +77,8 @@ def read_arguments():
 
 def main():
     arguments = read_arguments()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)  # a connection an endpoint, at each end
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     arguments.output.mkdir(parents=True, exist_ok=True)
     document = {"began_at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
                 "quick": arguments.quick, "machine": figures.machine(BUILD), "parts": {}}
