@@ -1,5 +1,6 @@
 """What the parts of the benchmark share: the receiver, the yardstick, databases, numbers of a process."""
 
+import atexit
 import mmap
 import os
 import pathlib
@@ -30,6 +31,7 @@ class Sink:
         state.unlink(missing_ok=True)
         command = [PROGRAMS / "sink", state] + ([certificate, key] if certificate else [])
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        atexit.register(self.stop)  # some are for several parts, and a part may fail
         self.ports = {}
         for _ in range(2 if certificate else 1):
             scheme, port = self.process.stdout.readline().split()
@@ -59,6 +61,7 @@ class Sink:
         return [f"{scheme}://127.0.{n // HOSTS}.{n % HOSTS + 1}:{self.ports[scheme]}/hook" for n in range(count)]
 
     def stop(self):
+        atexit.unregister(self.stop)
         self.process.terminate()
         self.process.wait()
         self.process.stdout.close()

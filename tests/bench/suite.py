@@ -9,9 +9,13 @@ small sizes. The output goes to bench.json and *.svg in DIRECTORY.
 """
 
 import argparse
+import atexit
+import contextlib
 import datetime
+import os
 import pathlib
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -75,7 +79,18 @@ def read_arguments():
     return arguments
 
 
+def end_children():
+    """What a part that failed has left running."""
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = path.read_text().rsplit(")", 1)[1].split()
+            if int(fields[1]) == os.getpid():
+                os.kill(int(path.parent.name), signal.SIGKILL)
+
+
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    atexit.register(end_children)
     arguments = read_arguments()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)  # a connection an endpoint, at each end
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
