@@ -422,8 +422,13 @@ static void store_sleep(struct store *store) {
     watch_wait(&store->watch, &store->exchange.waker, until_us - now_us);
 }
 
+/* Whether it is still the right database is known before the daemon says that it is ready. */
 static int store_turn(struct store *store, struct error *error) {
-    int r = store_take_requests(store, error);
+    struct now now = clock_now();
+    int r = presence_check(&store->presence, &store->database, store->checkpoint.wal_path,
+                           &store->watch, now.mono_ms, error);
+    if (!r)
+        r = store_take_requests(store, error);
     if (!r && (watch_due(&store->watch, clock_mono_us()) || store->more_fresh)) {
         r = store_look(store, error);
         if (r == ERROR_BUSY)
@@ -432,7 +437,7 @@ static int store_turn(struct store *store, struct error *error) {
     if (!r)
         r = store_boot(store, error);
     exchange_tell(&store->exchange);
-    struct now now = clock_now();
+    now = clock_now();
     if (!r)
         r = store_tell_locked(store, now.wall_ms, error);
     if (!r)
@@ -441,9 +446,6 @@ static int store_turn(struct store *store, struct error *error) {
         r = checkpoint_run(&store->checkpoint, now.mono_ms, error);
     if (!r)
         r = store_retain(store, error);
-    if (!r)
-        r = presence_check(&store->presence, &store->database, store->checkpoint.wal_path,
-                           &store->watch, now.mono_ms, error);
     if (!r)
         r = vitals_look(store->settings.vitals, &store->database, now.mono_ms, error);
     exchange_tell(&store->exchange);

@@ -53,6 +53,7 @@ def test_a_long_lock_is_told_once(db, daemon, receiver):
     window.check()
     holder.let_go()
     wait_settled(db)
+    one.wait_for_line("the database can be written again after")
     assert len(one.lines("warning", "another process holds a lock", "nothing is lost")) == 1
     assert len(one.lines("the database can be written again after")) == 1
     assert sorted(int(request.body) for request in receiver.got()) == list(range(30)) and count_is_right(db)
