@@ -469,10 +469,10 @@ static int store_open(struct store *store, struct error *error) {
     int r = database_open_with(&store->database, settings->path, DATABASE_DAEMON, &options, error);
     if (!r)
         r = checkpoint_open(&store->checkpoint, &store->database, error);
-    if (!r)
+    if (!r) {
         watch_open(&store->watch, store->database.file);
-    if (!r)
         r = writer_open(&store->writer, &store->database, error);
+    }
     if (!r)
         r = store_limits(store, settings->max_pending, settings->max_payload_bytes, error);
     if (!r)
@@ -508,8 +508,7 @@ static void store_close(struct store *store, int r) {
     checkpoint_close(&store->checkpoint);
 }
 
-/* Opens the database, however long its disk is full, read-only or away: a service that gave up
- * would be started again every other second, to say the same. */
+/* However long its disk is full, read-only or away: whoever gave up would be started again. */
 static int store_start(struct store *store, struct error *error) {
     struct patience patience = patience_begin();
     int r;
