@@ -73,7 +73,7 @@ export PYTHON
 ASAN_OPTIONS=detect_leaks=1:halt_on_error=1:exitcode=99:strict_string_checks=1:detect_stack_use_after_return=1
 LSAN_OPTIONS=exitcode=99
 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-TSAN_OPTIONS=halt_on_error=1:exitcode=99:second_deadlock_stack=1
+TSAN_OPTIONS=halt_on_error=1:exitcode=99:second_deadlock_stack=1:suppressions=$PWD/tests/tsan.supp:print_suppressions=0
 export ASAN_OPTIONS LSAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS
 
 # ThreadSanitizer can't place its memory where the kernel randomizes addresses widely.

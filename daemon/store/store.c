@@ -422,11 +422,10 @@ static void store_sleep(struct store *store) {
     watch_wait(&store->watch, &store->exchange.waker, until_us - now_us);
 }
 
-/* Whether it is still the right database is known before the daemon says that it is ready. */
+/* That it is the right database is known before the daemon says that it is ready. */
 static int store_turn(struct store *store, struct error *error) {
-    struct now now = clock_now();
     int r = presence_check(&store->presence, &store->database, store->checkpoint.wal_path,
-                           &store->watch, now.mono_ms, error);
+                           &store->watch, clock_now().mono_ms, error);
     if (!r)
         r = store_take_requests(store, error);
     if (!r && (watch_due(&store->watch, clock_mono_us()) || store->more_fresh)) {
@@ -437,7 +436,7 @@ static int store_turn(struct store *store, struct error *error) {
     if (!r)
         r = store_boot(store, error);
     exchange_tell(&store->exchange);
-    now = clock_now();
+    struct now now = clock_now();
     if (!r)
         r = store_tell_locked(store, now.wall_ms, error);
     if (!r)

@@ -3,7 +3,8 @@
 
     OUTHOOK_BUILD=build /usr/bin/python3 tests/limits/restarts.py [--times 10000] [--seed 1] [--slow 1]
 
---slow: so many times longer until it is stopped, for a build with a sanitizer.
+--slow: so many times longer until it is stopped, for a build with a sanitizer (4 with ThreadSanitizer, which needs
+setarch -R before it, and TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp).
 """
 
 import argparse
