@@ -67,7 +67,7 @@ class Recording:
     def retain(self):
         """Lets retention delete what is finished, and give the space back."""
         daemon = Daemon(self.db, {**SETTINGS, "retain_delivered": "1s", "retain_failed": "1s"}, allow=LOOPBACK,
-                        prefix=self.disk.prefix)
+                        prefix=self.disk.prefix).wait_ready()  # or whoever asks below makes the log, which nobody records
         wait_until(lambda: value(self.db, "SELECT count(*) FROM webhooks") == 0 and
                    value(self.db, "PRAGMA page_count") < 400, 60, "all is deleted")
         daemon.stop()
