@@ -45,6 +45,11 @@ def rows(*arguments):
     return [json.loads(line) for line in succeed(*arguments, "--json").splitlines()]
 
 
+def has_thread_sanitizer():
+    """Whether the command was built with it: it holds signals back until a better moment, and can lose one."""
+    return "libtsan" in subprocess.run(["ldd", OUTHOOK], capture_output=True, text=True).stdout
+
+
 class Terminal:
     """The command on a terminal of a given width."""
 
@@ -80,8 +85,11 @@ class Terminal:
 
     def finish(self):
         """Returns (exit code, lines)."""
+        deadline = time.monotonic() + 4 * PATIENCE_S
         while self.read():
-            pass
+            if time.monotonic() > deadline:  # what is drawn again and again is never silent
+                self.process.kill()
+                raise AssertionError(f"it goes on for ever: {self.text[-500:]!r}")
         os.close(self.master)
         code = self.process.wait(PATIENCE_S)
         return code, self.text.decode().replace("\r\n", "\n").splitlines()

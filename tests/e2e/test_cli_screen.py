@@ -11,9 +11,10 @@ import time
 
 import pytest
 
-from command import OUTHOOK, Terminal, connect, environment, now_ms, outhook, succeed, terminal
+from command import OUTHOOK, Terminal, connect, environment, has_thread_sanitizer, now_ms, outhook, succeed, terminal
 from waiting import wait_until
 
+keeps_signals = pytest.mark.skipif(has_thread_sanitizer(), reason="ThreadSanitizer can lose a signal")
 ENTER, LEAVE = "\033[?1049h", "\033[?1049l"
 URL = "http://127.0.0.1:9/"
 
@@ -84,6 +85,7 @@ def test_watch_shows_what_there_is_room_for(database):
     watched.finish()
 
 
+@keeps_signals
 @pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_what_ends_it_gives_the_terminal_back(database, signal_):
     watched = Terminal("status", "--database", database, "--watch")
@@ -93,6 +95,7 @@ def test_what_ends_it_gives_the_terminal_back(database, signal_):
     assert code == 0 and "\n".join(lines).endswith(LEAVE)
 
 
+@keeps_signals
 def test_ctrl_z_gives_the_terminal_back_for_a_while(database):
     watched = Terminal("status", "--database", database, "--watch", "--every", "100ms")
     watched.wait_for("at most")
@@ -106,6 +109,7 @@ def test_ctrl_z_gives_the_terminal_back_for_a_while(database):
     assert watched.finish()[0] == 0
 
 
+@keeps_signals
 def test_watch_in_a_pipe_prints_one_below_the_other(database):
     command = [OUTHOOK, "status", "--json", "--watch", "--every", "100ms", "--database", str(database)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment()) as process:

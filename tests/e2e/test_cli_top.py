@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from command import OUTHOOK, Terminal, environment, outhook, rows, succeed
+from command import OUTHOOK, Terminal, environment, has_thread_sanitizer, outhook, rows, succeed
 from database import add_endpoint, run, value
 from receivers import hang, refusing_url
 from waiting import wait_until
@@ -81,6 +81,7 @@ def test_the_picture_stands_still_and_goes_on(db):
     assert screen.finish()[0] == 0
 
 
+@pytest.mark.skipif(has_thread_sanitizer(), reason="ThreadSanitizer can lose a signal")
 def test_json_counts_each_attempt_once(busy):
     command = [OUTHOOK, "top", "--json", "--every", "100ms", "--database", str(busy)]
     looks = []
