@@ -165,11 +165,13 @@ static int set_number(const struct setting *setting, struct config *config, cons
     return 0;
 }
 
+#define BLANKS " \t\v\f\r" /* what inih takes for one: isspace(), within a line */
+
 /* Where a line of the file would end in a comment. What a flag takes has to fit the file, too:
  * --print-config writes one. */
 static bool text_has_comment(const char *text) {
     for (const char *c = strchr(text, ';'); c; c = strchr(c + 1, ';'))
-        if (c == text || strchr(" \t", c[-1]))
+        if (c == text || strchr(BLANKS, c[-1]))
             return true;
     return false;
 }
@@ -286,7 +288,7 @@ struct config_reading {
 
 /* What inih would not take as it is meant, or would go on after. */
 static int config_judge_line(const char *line, size_t length, size_t most, struct error *error) {
-    const char *text = line + strspn(line, " \t");
+    const char *text = line + strspn(line, BLANKS);
     if (length > most)
         return error_set(error, ERROR_USAGE, "a line has at most %zu characters", most);
     if (!*text || strchr(";#\r\n", *text))
