@@ -52,19 +52,11 @@ static void list_add_state(struct table *table, const struct endpoint_health *he
     buffer_free(&text);
 }
 
-static void list_add_age(struct table *table, int64_t at, int64_t now) {
-    struct buffer text = {0};
-    if (at)
-        text_append_age(&text, now - at);
-    table_add(table, buffer_text(&text), STYLE_PLAIN);
-    buffer_free(&text);
-}
-
 /* An error that a success came after is history. */
 static void list_add_failure(struct table *table, const struct endpoint_health *health,
                              int64_t now) {
     bool over = health->success_at > health->failure_at;
-    list_add_age(table, health->failure_at, now);
+    table_add_age(table, now - health->failure_at, health->failure_at != 0);
     table_add(table, health->failure, over ? STYLE_DIM : STYLE_BAD);
 }
 
@@ -76,7 +68,7 @@ static void list_add(struct table *table, const struct endpoint_health *health,
     list_add_state(table, health, now);
     buffer_print(&text, "%" PRId64, health->pending);
     table_add(table, buffer_text(&text), STYLE_PLAIN);
-    list_add_age(table, health->oldest_pending_at, now);
+    table_add_age(table, now - health->oldest_pending_at, health->oldest_pending_at != 0);
     buffer_clear(&text);
     endpoint_health_success(&text, health, attempts_since, now);
     table_add(table, buffer_text(&text), STYLE_PLAIN);

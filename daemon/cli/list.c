@@ -47,19 +47,11 @@ static void add_integer(struct table *table, int64_t value, bool there) {
     table_add(table, text, STYLE_PLAIN);
 }
 
-static void add_age(struct table *table, int64_t ms, bool there) {
-    struct buffer text = {0};
-    if (there)
-        text_append_age(&text, ms);
-    table_add(table, buffer_text(&text), STYLE_PLAIN);
-    buffer_free(&text);
-}
-
 static void add_next(struct table *table, const struct delivery_facts *row, int64_t now) {
     if (row->held)
         table_add(table, "on hold", STYLE_WARN);
     else if (row->finished_at || row->due_at > now)
-        add_age(table, row->due_at - now, !row->finished_at);
+        table_add_age(table, row->due_at - now, !row->finished_at);
     else
         table_add(table, "due", STYLE_PLAIN);
 }
@@ -72,9 +64,9 @@ static void list_add(struct table *table, const struct delivery_facts *row, int6
     table_add(table, row->type, STYLE_PLAIN);
     add_integer(table, tries, true);
     add_integer(table, row->last_status_code, row->last_status_code != 0);
-    add_age(table, now - row->created_at, true);
+    table_add_age(table, now - row->created_at, true);
     add_next(table, row, now);
-    add_age(table, row->last_duration_ms, row->last_duration_ms >= 0);
+    table_add_age(table, row->last_duration_ms, row->last_duration_ms >= 0);
     table_add(table, row->last_error, STYLE_PLAIN);
 }
 

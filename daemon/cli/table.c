@@ -19,6 +19,14 @@ void table_add(struct table *table, const char *text, enum terminal_style style)
         (struct table_cell){memory_copy_string(text ? text : ""), style};
 }
 
+void table_add_age(struct table *table, int64_t ms, bool there) {
+    struct buffer text = {0};
+    if (there)
+        text_append_age(&text, ms);
+    table_add(table, buffer_text(&text), STYLE_PLAIN);
+    buffer_free(&text);
+}
+
 static void table_clear(struct table *table) {
     for (size_t i = 0; i < table->cell_count; i++)
         free(table->cells[i].text);

@@ -103,14 +103,6 @@ static void add_rate(struct table *table, int64_t count, int64_t ms, enum termin
     buffer_free(&text);
 }
 
-static void add_age(struct table *table, int64_t ms, bool there) {
-    struct buffer text = {0};
-    if (there)
-        text_append_age(&text, ms);
-    table_add(table, buffer_text(&text), STYLE_PLAIN);
-    buffer_free(&text);
-}
-
 static void add_pending(struct table *table, int64_t pending) {
     struct buffer text = {0};
     bool more = pending > BACKLOG_COUNT_MAX;
@@ -127,11 +119,11 @@ static void add_lane(struct table *table, const struct activity_lane *lane,
     table_add(table, endpoint->label ? endpoint->label : "(gone)", STYLE_PLAIN);
     add_rate(table, sum->delivered, window_ms, STYLE_GOOD);
     add_rate(table, sum->failed, window_ms, STYLE_BAD);
-    add_age(table, calls ? sum->duration_ms / calls : 0, calls != 0);
-    add_age(table, sum->longest_ms, calls != 0);
+    table_add_age(table, calls ? sum->duration_ms / calls : 0, calls != 0);
+    table_add_age(table, sum->longest_ms, calls != 0);
     add_pending(table, endpoint->pending);
-    add_age(table, clock_now().wall_ms - endpoint->oldest_created_at,
-            endpoint->oldest_created_at != 0);
+    table_add_age(table, clock_now().wall_ms - endpoint->oldest_created_at,
+                  endpoint->oldest_created_at != 0);
     table_add(table, wrong, endpoint->held_up ? STYLE_WARN : STYLE_BAD);
 }
 

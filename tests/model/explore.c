@@ -403,3 +403,12 @@ void model_explore(const char *name, void (*scenario)(void), int preemptions) {
     printf("passed %-36s %9ld executions, %10ld steps: %s\n", name, whole, model.steps, bound);
     fflush(stdout);
 }
+
+int model_main(int argc, char **argv, const struct model_scenario *scenarios, size_t count) {
+    bool all = argc > 1 && !strcmp(argv[1], "--all");
+    const char *only = argc > 1 && !all ? argv[1] : NULL;
+    for (size_t i = 0; i < count; i++)
+        if (!only || !strcmp(only, scenarios[i].name))
+            model_explore(scenarios[i].name, scenarios[i].run, all ? -1 : scenarios[i].preemptions);
+    return 0;
+}

@@ -85,6 +85,15 @@ void model_fail(const char *format, ...) __attribute__((format(printf, 1, 2), no
  * thread that could go on (-1: in every one). Prints how many there were. */
 void model_explore(const char *name, void (*scenario)(void), int preemptions);
 
+struct model_scenario {
+    const char *name;
+    void (*run)(void);
+    int preemptions; /* in the short form; with --all there is no bound */
+};
+
+/* Explores the scenario that argv names, or all of them. Returns the program's status. */
+int model_main(int argc, char **argv, const struct model_scenario *scenarios, size_t count);
+
 /* ---- between the model's own files ------------------------------------------------------------
  */
 

@@ -225,11 +225,7 @@ static void two_that_try(void) {
 }
 
 int main(int argc, char **argv) {
-    static const struct {
-        const char *name;
-        void (*run)(void);
-        int preemptions; /* in the short form; by hand there is no bound */
-    } scenarios[] = {
+    static const struct model_scenario scenarios[] = {
         {"two_that_wait_through_one", two_that_wait_through_one, -1},
         {"three_that_wait_through_one", three_that_wait_through_one, -1},
         {"two_that_wait_through_two", two_that_wait_through_two, -1},
@@ -244,10 +240,5 @@ int main(int argc, char **argv) {
         {"closed_by_two", closed_by_two, -1},
         {"two_that_try", two_that_try, -1},
     };
-    bool all = argc > 1 && !strcmp(argv[1], "--all");
-    const char *only = argc > 1 && !all ? argv[1] : NULL;
-    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
-        if (!only || !strcmp(only, scenarios[i].name))
-            model_explore(scenarios[i].name, scenarios[i].run, all ? -1 : scenarios[i].preemptions);
-    return 0;
+    return model_main(argc, argv, scenarios, sizeof scenarios / sizeof *scenarios);
 }

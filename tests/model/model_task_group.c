@@ -193,21 +193,12 @@ static void stopped_by_name(void) {
 }
 
 int main(int argc, char **argv) {
-    static const struct {
-        const char *name;
-        void (*run)(void);
-        int preemptions; /* in the short form; by hand there is no bound */
-    } scenarios[] = {
+    static const struct model_scenario scenarios[] = {
         {"two_live_as_they_like", two_live_as_they_like, -1},
         {"three_live_as_they_like", three_live_as_they_like, -1},
         {"some_are_refused", some_are_refused, -1},
         {"stopped_while_starting", stopped_while_starting, -1},
         {"stopped_by_name", stopped_by_name, -1},
     };
-    bool all = argc > 1 && !strcmp(argv[1], "--all");
-    const char *only = argc > 1 && !all ? argv[1] : NULL;
-    for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
-        if (!only || !strcmp(only, scenarios[i].name))
-            model_explore(scenarios[i].name, scenarios[i].run, all ? -1 : scenarios[i].preemptions);
-    return 0;
+    return model_main(argc, argv, scenarios, sizeof scenarios / sizeof *scenarios);
 }

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum { TABLE_COLUMNS_MAX = 12 };
 
@@ -39,6 +40,9 @@ void table_init(struct table *table, const struct table_column *columns, int col
 /* Adds the next cell, of the next row when the last one is full. The text is copied; NULL is empty.
  */
 void table_add(struct table *table, const char *text, enum terminal_style style);
+
+/* Adds a length of time, or an empty cell when it isn't there. */
+void table_add_age(struct table *table, int64_t ms, bool there);
 
 /* Prints the rows added so far, before the first ones the titles, in lines of at most `columns`,
  * and forgets them. */
