@@ -34,6 +34,7 @@ packages_to_test="
     debhelper
     faketime
     iproute2
+    less
     libclang-rt-14-dev
     lintian
     libnghttp2-dev

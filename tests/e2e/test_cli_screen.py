@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -186,7 +185,6 @@ def test_an_error_comes_after_the_page(database):
     assert code == 1 and lines == ["outhook: there is no delivery 17: outhook list shows the newest"]
 
 
-@pytest.mark.skipif(not shutil.which("less"), reason="there is no less")
 def test_less_ends_by_itself_when_all_fits(database):
     enqueue(database)
     less = Terminal("list", "--database", database, env={"OUTHOOK_PAGER": "less"})
@@ -194,7 +192,6 @@ def test_less_ends_by_itself_when_all_fits(database):
     assert code == 0 and any("pending" in line for line in lines)
 
 
-@pytest.mark.skipif(not shutil.which("less"), reason="there is no less")
 def test_less_waits_for_a_key_when_it_is_long(database):
     enqueue(database, 100)
     less = Terminal("list", "--limit", "0", "--database", database, env={"OUTHOOK_PAGER": "less"})

@@ -57,13 +57,13 @@ systemctl unset-environment https_proxy SSLKEYLOGFILE
     printf 'subjectAltName=DNS:hooks.example.test' >tls.ext
     openssl x509 -req -in tls.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile tls.ext -out tls.pem
     cat ca.pem >>/etc/ssl/certs/ca-certificates.crt
-    cat tls.pem tls.key >/root/both.pem
+    cat tls.pem tls.key >/run/both.pem
 ) >/dev/null 2>&1
 echo 'nameserver 127.0.0.1' >/etc/resolv.conf
 systemd-run -q --unit=names /usr/sbin/dnsmasq -k -C /dev/null --no-resolv --no-hosts --listen-address=127.0.0.1 \
     --bind-interfaces --address=/hooks.example.test/127.0.0.1
 receiver 8091
-systemd-run -q --unit=tls /usr/bin/socat OPENSSL-LISTEN:8443,reuseaddr,fork,cert=/root/both.pem,verify=0 TCP:127.0.0.1:8091
+systemd-run -q --unit=tls /usr/bin/socat OPENSSL-LISTEN:8443,reuseaddr,fork,cert=/run/both.pem,verify=0 TCP:127.0.0.1:8091
 soon 10 socat -u OPEN:/dev/null TCP:127.0.0.1:8443
 restart
 as alice sqlite3 -cmd '.timeout 10000' $db "INSERT INTO webhooks (url, payload) VALUES ('https://hooks.example.test:8443/hook', 'x')"
