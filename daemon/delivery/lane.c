@@ -35,6 +35,10 @@ bool lane_edge_allowed(enum lane_state from, enum lane_state to) {
     return state_edges[from] >> to & 1u;
 }
 
+bool lane_claims_room(const struct lane *lane) {
+    return lane->state == LANE_READY || lane->state == LANE_LOADING;
+}
+
 struct lane *lane_new(struct endpoint *endpoint) {
     struct lane *lane = new (struct lane);
     lane->endpoint = endpoint;

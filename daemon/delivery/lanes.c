@@ -85,7 +85,7 @@ void lanes_settle_origin(struct lanes *lanes, struct origin *origin, int most,
         return;
     if (open_until > now_mono_ms)
         heap_push(&lanes->origin_timers, &origin->node, open_until, origin->id);
-    else if (origin_room(origin, most, now_mono_ms) > origin->n_ready)
+    else if (origin_room(origin, most, now_mono_ms) > origin->n_claims)
         list_push(&lanes->roomy, &origin->link);
 }
 
@@ -118,7 +118,7 @@ static void lanes_leave(struct lanes *lanes, struct lane *lane) {
     if (lane->state == LANE_IDLE && !list_empty(&lane->link))
         lanes->n_idle--;
     list_remove(&lane->link);
-    lane->origin->n_ready -= lane->state == LANE_READY;
+    lane->origin->n_claims -= lane_claims_room(lane);
     if (lane->load == LOAD_QUEUED)
         lane->load = LOAD_NONE;
 }
@@ -144,6 +144,7 @@ void lanes_move(struct lanes *lanes, struct lane *lane, enum lane_state state, i
     if (state != LANE_READY && state != LANE_LOADING)
         lanes_reserve(lanes, lane, false);
     lane->state = state;
+    lane->origin->n_claims += lane_claims_room(lane);
     if (list_empty(&lane->moved))
         list_push(&lanes->moved, &lane->moved);
     switch (state) {
@@ -152,7 +153,6 @@ void lanes_move(struct lanes *lanes, struct lane *lane, enum lane_state state, i
         break;
     case LANE_READY:
         heap_push(&lanes->ready, &lane->node, key, lane->endpoint_id);
-        lane->origin->n_ready++;
         break;
     case LANE_LOADING:
         if (lane->load == LOAD_NONE)

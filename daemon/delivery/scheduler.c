@@ -11,10 +11,6 @@ enum {
     LOAD_ROWS_MAX = 32,     /* rows a load */
     UNLOAD_AFTER_MS = 1000, /* a lane that waits longer than this keeps no rows in memory */
     DEBT_MAX_MS = 10000,    /* slot-time that a lane may owe, at most */
-    /* How long a healthy endpoint may fall silent before it is noticed: while all slots are free,
-     * and when hardly any is. */
-    OVERDUE_FLOOR_MS = 250,
-    OVERDUE_FLOOR_LEAST_MS = 25,
 };
 
 /* ---- states ---------------------------------------------------------------------------------- */
@@ -40,12 +36,8 @@ static void scheduler_unload(struct scheduler *scheduler, struct lane *lane) {
     }
 }
 
-/* More than the unproven ones' share, so that those who hang at an origin leave room there for
- * those who don't; and less than all, so that a whole origin that hangs leaves room for others. */
 int scheduler_origin_limit(const struct scheduler *scheduler) {
-    int most = scheduler->policy.max_in_flight - scheduler->policy.max_in_flight / 4;
-    int own = scheduler->policy.origin_max_in_flight;
-    return own && own < most ? own : most;
+    return slots_origin_limit(&scheduler->policy.slots);
 }
 
 static bool scheduler_origin_has_room(const struct scheduler *scheduler, const struct lane *lane,
@@ -53,20 +45,22 @@ static bool scheduler_origin_has_room(const struct scheduler *scheduler, const s
     return origin_room(lane->origin, scheduler_origin_limit(scheduler), now.mono_ms) > 0;
 }
 
+/* Room beside what others claim. Otherwise who has just been served would take what they were
+ * called for, and who is sooner ready what the next one loads for. */
+static bool scheduler_origin_has_room_beside(const struct scheduler *scheduler,
+                                             const struct lane *lane, struct now now) {
+    int others = lane->origin->n_claims - lane_claims_room(lane);
+    return origin_room(lane->origin, scheduler_origin_limit(scheduler), now.mono_ms) > others;
+}
+
 static void scheduler_settle_origin(struct scheduler *scheduler, struct origin *origin,
                                     struct now now) {
     lanes_settle_origin(&scheduler->lanes, origin, scheduler_origin_limit(scheduler), now.mono_ms);
 }
 
-/* The fewer slots are free, the sooner an endpoint is suspected: what falls silent together may
- * then swallow a part of what is left, and not all of it. */
 static bool scheduler_blocks(const struct scheduler *scheduler, const struct lane *lane,
                              struct now now) {
-    int64_t most = scheduler->policy.max_in_flight;
-    int64_t floor_ms =
-        OVERDUE_FLOOR_MS * (most - scheduler->n_flying - scheduler->n_unwritten) / most;
-    if (floor_ms < OVERDUE_FLOOR_LEAST_MS)
-        floor_ms = OVERDUE_FLOOR_LEAST_MS;
+    int64_t floor_ms = slots_overdue_floor_ms(&scheduler->slots, &scheduler->policy.slots);
     return lane_blocked(lane, &scheduler->policy.lane, floor_ms, now.mono_ms);
 }
 
@@ -80,8 +74,7 @@ static void scheduler_crowd(struct scheduler *scheduler, struct lane *lane, stru
 
 /* Who comes to an origin where others wait goes behind them, unless it has been called already. */
 static bool lane_must_queue(const struct lane *lane) {
-    return !list_empty(&lane->origin->parked) && lane->state != LANE_READY &&
-           lane->state != LANE_LOADING;
+    return !list_empty(&lane->origin->parked) && !lane_claims_room(lane);
 }
 
 /* The only function that decides a lane's state. `called`: its turn at its origin has come. */
@@ -109,7 +102,7 @@ static void scheduler_place(struct scheduler *scheduler, struct lane *lane, stru
         lanes_move(&scheduler->lanes, lane, LANE_WAITING, opens_at);
     } else if (scheduler_blocks(scheduler, lane, now)) {
         lanes_move(&scheduler->lanes, lane, LANE_BLOCKED, 0);
-    } else if (!scheduler_origin_has_room(scheduler, lane, now) ||
+    } else if (!scheduler_origin_has_room_beside(scheduler, lane, now) ||
                (lane_must_queue(lane) && !called)) {
         scheduler_crowd(scheduler, lane, now);
     } else {
@@ -288,7 +281,7 @@ void scheduler_written(struct scheduler *scheduler, struct delivery *delivery, i
                        struct now now) {
     struct lane *lane = delivery->lane;
     lane->n_unwritten--;
-    scheduler->n_unwritten--;
+    scheduler->slots.n_unwritten--;
     loader_drop_row(&scheduler->lanes.loader);
     if (due_at < lane->next_due)
         lane->next_due = due_at;
@@ -326,11 +319,11 @@ static struct origin_news scheduler_land(struct scheduler *scheduler, struct del
     lanes_land(&scheduler->lanes, delivery->origin, scheduler_origin_limit(scheduler), now.mono_ms);
     list_remove(&delivery->link);
     delivery->lane->n_flying--;
-    scheduler->n_flying--;
+    scheduler->slots.n_flying--;
     loader_drop_payload(&scheduler->lanes.loader, &scheduler->policy.load, delivery);
     delivery_free_payload(delivery);
     if (delivery->unproven)
-        scheduler->n_unproven--;
+        scheduler->slots.n_unproven--;
     return news;
 }
 
@@ -387,7 +380,7 @@ struct completion scheduler_completed(struct scheduler *scheduler, struct delive
         .origin = scheduler_land(scheduler, delivery, outcome, now),
     };
     lane->n_unwritten++;
-    scheduler->n_unwritten++;
+    scheduler->slots.n_unwritten++;
     scheduler_charge(scheduler, delivery, now);
     /* A call to a URL that has been replaced meanwhile says nothing of the new one. */
     bool same_target = endpoint_same_target(delivery->endpoint, lane->endpoint);
@@ -417,18 +410,14 @@ void scheduler_aborted(struct scheduler *scheduler, struct delivery *delivery) {
 
 /* ---- dispatch -------------------------------------------------------------------------------- */
 
-static int scheduler_unproven_share(const struct scheduler *scheduler) {
-    return (scheduler->policy.max_in_flight + 1) / 2;
-}
-
 /* Room for one more in the unproven ones' share of the slots. */
 static bool scheduler_unproven_room(const struct scheduler *scheduler) {
-    return scheduler->n_unproven + scheduler->lanes.n_reserved <
-           scheduler_unproven_share(scheduler);
+    return slots_have_unproven_room(&scheduler->slots, &scheduler->policy.slots,
+                                    scheduler->lanes.n_reserved);
 }
 
 static bool scheduler_has_slot(const struct scheduler *scheduler) {
-    return scheduler->n_flying + scheduler->n_unwritten < scheduler->policy.max_in_flight;
+    return slots_have_room(&scheduler->slots, &scheduler->policy.slots);
 }
 
 static int lane_rows_wanted(const struct scheduler *scheduler, const struct lane *lane,
@@ -475,7 +464,7 @@ static void scheduler_expire(struct scheduler *scheduler, struct lane *lane,
     loader_drop_payload(&scheduler->lanes.loader, &scheduler->policy.load, delivery);
     delivery_free_payload(delivery);
     lane->n_unwritten++;
-    scheduler->n_unwritten++;
+    scheduler->slots.n_unwritten++;
     scheduler->ops->expire(scheduler->context, delivery);
     scheduler_eval(scheduler, lane, now);
 }
@@ -496,8 +485,8 @@ static void scheduler_send(struct scheduler *scheduler, struct lane *lane,
     delivery->unproven = !lane->concurrency.proven;
     list_push(&lane->flying, &delivery->link);
     lane->n_flying++;
-    scheduler->n_flying++;
-    scheduler->n_unproven += delivery->unproven;
+    scheduler->slots.n_flying++;
+    scheduler->slots.n_unproven += delivery->unproven;
     scheduler->ops->send(scheduler->context, delivery);
 
     scheduler_eval(scheduler, lane, now);

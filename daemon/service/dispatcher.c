@@ -93,10 +93,11 @@ int dispatcher_http_policy(const struct config *config, struct http_policy **pol
 
 static struct scheduler_policy scheduler_policy(const struct config *config) {
     return (struct scheduler_policy){
-        .max_in_flight = (int)config->max_in_flight,
+        .slots = {.max_in_flight = (int)config->max_in_flight,
+                  .max_unwritten = (int)config->max_unwritten,
+                  .origin_max_in_flight = (int)config->origin_max_in_flight},
         .load = {.max_rows = (int)config->max_loaded, .max_bytes = config->max_loaded_bytes},
         .max_idle = IDLE_LANES_MAX,
-        .origin_max_in_flight = (int)config->origin_max_in_flight,
         .lane =
             {.endpoint_max_in_flight = (int)config->endpoint_max_in_flight,
              /* An endpoint that falls silent with all its slots taken leaves as many to others. */
@@ -225,13 +226,13 @@ static void dispatcher_log_breakers(const struct endpoint *endpoint,
         log_event_of(LOG_BREAKER_CLOSED, &shared, "%s answers again", host);
 }
 
-/* A row of an ordered endpoint holds up the next one; and outcomes that are not written hold slots,
- * of which a small max_in_flight leaves few. */
+/* A row of an ordered endpoint holds up the next one; and of outcomes that are not written there
+ * may be so many that no call is begun any more. */
 static bool dispatcher_waits_for_store(const struct dispatcher *dispatcher,
                                        const struct delivery *delivery) {
     const struct scheduler *scheduler = &dispatcher->scheduler;
     return delivery->endpoint->ordered ||
-           scheduler->n_unwritten * 2 >= scheduler->policy.max_in_flight;
+           slots_wait_for_store(&scheduler->slots, &scheduler->policy.slots);
 }
 
 /* A call has ended: the scheduler decides, the store writes. */
@@ -401,8 +402,8 @@ static void dispatcher_set_timer(struct dispatcher *dispatcher, struct now now) 
 }
 
 static void dispatcher_check_drained(struct dispatcher *dispatcher) {
-    if (!dispatcher->draining || dispatcher->drained || dispatcher->scheduler.n_flying ||
-        dispatcher->scheduler.n_unwritten)
+    if (!dispatcher->draining || dispatcher->drained || dispatcher->scheduler.slots.n_flying ||
+        dispatcher->scheduler.slots.n_unwritten)
         return;
     dispatcher->drained = true;
     dispatcher->events.drained(dispatcher->events.context);
@@ -572,8 +573,8 @@ struct dispatcher_counts dispatcher_counts(struct dispatcher *dispatcher) {
     return (struct dispatcher_counts){
         .delivered = dispatcher->delivered,
         .not_delivered = dispatcher->not_delivered,
-        .in_flight = dispatcher->scheduler.n_flying,
-        .unwritten = dispatcher->scheduler.n_unwritten,
+        .in_flight = dispatcher->scheduler.slots.n_flying,
+        .unwritten = dispatcher->scheduler.slots.n_unwritten,
         .pending = atomic_load(&dispatcher->vitals.pending),
         .oldest_at = atomic_load(&dispatcher->vitals.oldest_at),
     };

@@ -42,7 +42,7 @@ def insert(db, receiver, first, last):
 @pytest.mark.parametrize("call", ["write", "read", "sync"])
 def test_an_input_output_error_ends_the_daemon_and_the_next_one_goes_on(db, disk, daemon, receiver, call):
     """What is in memory may then differ from what is on disk: only a start that reads it anew is safe."""
-    one = daemon(prefix=disk.prefix, max_in_flight=20)
+    one = daemon(prefix=disk.prefix, max_in_flight=10, max_unwritten=10)
     insert(db, receiver, 1, 10)
     wait_settled(db)
     disk.fail(**{call: INPUT_OUTPUT})

@@ -34,7 +34,7 @@ def fill(path):
 
 def test_a_full_disk_stops_the_calls_and_loses_nothing(small_disk, daemon, new_receiver):
     db, receiver = create(small_disk / "outhook.db"), new_receiver(answer(200, delay=0.5))
-    one = daemon(db, max_in_flight=40)
+    one = daemon(db, max_in_flight=40, max_unwritten=1)
     run(db, f"""INSERT INTO webhooks (url, payload)
                 SELECT '{receiver.url("/")}' || (value % 40), value FROM generate_series(1, 200)""")
     wait_until(lambda: receiver.in_flight >= 10)

@@ -51,8 +51,8 @@ mutant() {
 }
 
 writer=daemon/store/writer.c
-mutant "slot-freed-before-the-write" daemon/delivery/scheduler.c 1 \
-    's/n_flying + scheduler->n_unwritten < /n_flying < /' faults/kill.py --kills 20
+mutant "too-many-unwritten" daemon/delivery/slots.c 1 \
+    's/slots->n_flying + slots->n_unwritten < /slots->n_flying < /' faults/kill.py --kills 20
 mutant "pending-ones-forgotten-at-the-start" daemon/store/queue.c 1 \
     "s/AND endpoint_id = e.id))\"/AND endpoint_id = e.id)) AND id > 2\"/" faults/kill.py --kills 5
 mutant "a-delivery-twice-at-once" daemon/store/queue.c 1 \

@@ -20,7 +20,7 @@ sources="daemon/base/heap.c daemon/base/map.c daemon/base/memory.c daemon/base/r
     daemon/delivery/breaker.c daemon/delivery/concurrency.c daemon/delivery/delivery.c
     daemon/delivery/endpoint.c daemon/delivery/lane.c daemon/delivery/lanes.c daemon/delivery/loader.c
     daemon/delivery/origin.c daemon/delivery/outcome.c
-    daemon/delivery/rate.c daemon/delivery/retry.c daemon/delivery/scheduler.c
+    daemon/delivery/rate.c daemon/delivery/retry.c daemon/delivery/scheduler.c daemon/delivery/slots.c
     tests/sim/main.c tests/sim/sim.c tests/sim/sim_check.c tests/sim/sim_receiver.c
     tests/sim/sim_neighbours.c tests/sim/sim_scenarios.c tests/sim/sim_store.c"
 
@@ -89,15 +89,14 @@ done
 delivery=daemon/delivery
 mutant "unproven: one slot each" hung $delivery/concurrency.c 1 \
     '/^int concurrency_limit/,/^}/ s/: 1;/: most;/'
-mutant "unproven: half of all slots" hung-new $delivery/scheduler.c 1 \
-    '/^static int scheduler_unproven_share/,/^}/ s/ + 1) \/ 2;/);/'
+mutant "unproven: half of all slots" hung-new $delivery/slots.c 1 \
+    '/^bool slots_have_unproven_room/,/^}/ s/ + 1) \/ 2;/);/'
 mutant "no new call while one is overdue" hung-later $delivery/lane.c 1 \
     's/return now_mono_ms - lane_oldest_sent_at.*/return false;/'
 mutant "an answering endpoint may be slow" heavy $delivery/lane.c 1 \
     's/int slow = silent ? 0 : limit/int slow = 0 * silent * limit/'
-mutant "few free slots: sooner suspected" hung-busy $delivery/scheduler.c 2 \
-    '/^static bool scheduler_blocks/,/^}/ { s/OVERDUE_FLOOR_MS \* .*/OVERDUE_FLOOR_MS;/
-     s/if (floor_ms < OVERDUE_FLOOR_LEAST_MS)/if (false \&\& most)/ }'
+mutant "few free slots: sooner suspected" hung-busy $delivery/slots.c 1 \
+    '/^int64_t slots_overdue_floor_ms/,/^}/ s/= OVERDUE_FLOOR_MS \* .*/= OVERDUE_FLOOR_MS + 0 * free;/'
 mutant "a cut of the limit" crowded $delivery/concurrency.c 1 \
     's/\(limit_q8 = concurrency->limit_q8\) \* (uint32_t)percent \/ 100;/\1;/'
 mutant "the breaker" outage $delivery/breaker.c 1 \
@@ -110,6 +109,8 @@ mutant "an origin has its share" host-slow $delivery/origin.c 1 \
     's/ ? 1 : most) - origin->n_flying;/ ? 1 : 10000) - origin->n_flying;/'
 mutant "a line at an origin is kept" host-slow $delivery/scheduler.c 1 \
     's/(lane_must_queue(lane) \&\& !called)/false/'
+mutant "who loads keeps its place there" host-slow $delivery/lane.c 1 \
+    '/^bool lane_claims_room/,/^}/ s/ || lane->state == LANE_LOADING//'
 mutant "slot-time is charged" fair $delivery/scheduler.c 2 \
     's/delivery->charged_ms = concurrency_expected_ms.*/delivery->charged_ms = 1;/
      s/lane->virtual_ms += now.mono_ms - delivery->sent_at - delivery->charged_ms;/(void)now;/'

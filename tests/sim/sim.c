@@ -372,7 +372,7 @@ static void sim_lose_process(struct sim *sim) {
 void sim_kill(struct sim *sim) {
     sim_trace(sim, "kill", NULL, 0, sim->kills);
     sim->kills++;
-    sim->duplicates_allowed += sim->scheduler.n_flying + sim->scheduler.n_unwritten;
+    sim->duplicates_allowed += sim->scheduler.slots.n_flying + sim->scheduler.slots.n_unwritten;
     sim_lose_process(sim);
     sim_boot(sim);
 }
@@ -388,7 +388,7 @@ struct sim *sim_new(const char *scenario, const struct options *options, int slo
     sim->turn_most_us = 200;
     sim->schedule = (struct durations){.count = 5, .ms = {10000, 60000, 300000, 1800000, 3600000}};
     sim->policy = (struct scheduler_policy){
-        .max_in_flight = slots,
+        .slots = {.max_in_flight = slots, .max_unwritten = slots},
         .load = {.max_rows = 20000, .max_bytes = 64 << 20},
         .max_idle = sites,
         .lane = {.endpoint_max_in_flight = 20,

@@ -80,14 +80,16 @@ static void check_lane(struct sim *sim, const struct site *site) {
 static void check_sums(struct sim *sim) {
     const struct scheduler *scheduler = &sim->scheduler;
     const struct scheduler_policy *policy = &sim->policy;
-    sim_assert(sim, scheduler->n_flying == sim->n_calls);
-    sim_assert(sim, scheduler->n_unproven == sim->n_unproven);
-    sim_assert(sim, scheduler->n_unwritten == sim->n_unwritten);
+    sim_assert(sim, scheduler->slots.n_flying == sim->n_calls);
+    sim_assert(sim, scheduler->slots.n_unproven == sim->n_unproven);
+    sim_assert(sim, scheduler->slots.n_unwritten == sim->n_unwritten);
     sim_assert(sim, scheduler->lanes.loader.n_loads == sim->n_loads);
     sim_assert(sim, scheduler->lanes.loader.n_rows == sim->n_loaded);
     sim_assert(sim, scheduler->lanes.loader.bytes == sim->bytes_loaded);
-    sim_assert(sim, sim->n_calls + sim->n_unwritten <= policy->max_in_flight);
-    sim_assert(sim, sim->n_unproven <= (policy->max_in_flight + 1) / 2);
+    sim_assert(sim, sim->n_calls <= policy->slots.max_in_flight);
+    sim_assert(sim, sim->n_calls + sim->n_unwritten <=
+                        policy->slots.max_in_flight + policy->slots.max_unwritten);
+    sim_assert(sim, sim->n_unproven <= (policy->slots.max_in_flight + 1) / 2);
     sim_assert(sim, sim->n_loaded <= policy->load.max_rows);
     sim_assert(sim, sim->bytes_loaded <= policy->load.max_bytes);
 }
@@ -107,24 +109,24 @@ static void check_origin(struct sim *sim, const struct origin *origin) {
         sim_assert(sim, origin->node.place);
     if (waits && !open && !origin->node.place && list_empty(&origin->link))
         sim_assert(sim, origin_room(origin, scheduler_origin_limit(&sim->scheduler),
-                                    sim->now.mono_ms) <= origin->n_ready);
+                                    sim->now.mono_ms) <= origin->n_claims);
 }
 
 /* Every origin, and what they add up to. */
 static void check_origins(struct sim *sim, const int *states) {
     const struct lanes *lanes = &sim->scheduler.lanes;
     const struct origin *origin;
-    int n_lanes = 0, n_flying = 0, n_ready = 0, crowded = 0;
+    int n_lanes = 0, n_flying = 0, n_claims = 0, crowded = 0;
     for (size_t cursor = 0; (origin = map_next(&lanes->origins, &cursor));) {
         check_origin(sim, origin);
         n_lanes += origin->n_lanes;
         n_flying += origin->n_flying;
-        n_ready += origin->n_ready;
+        n_claims += origin->n_claims;
         crowded += list_length(&origin->parked);
     }
     sim_assert(sim, (size_t)n_lanes == lanes->by_id.count);
-    sim_assert(sim, n_flying == sim->scheduler.n_flying);
-    sim_assert(sim, n_ready == states[LANE_READY]);
+    sim_assert(sim, n_flying == sim->scheduler.slots.n_flying);
+    sim_assert(sim, n_claims == states[LANE_READY] + states[LANE_LOADING]);
     sim_assert(sim, crowded == states[LANE_CROWDED]);
 }
 
@@ -153,10 +155,10 @@ static void check_all(struct sim *sim) {
                             list_length(&scheduler->lanes.loader.large) ==
                         queued);
     sim_assert(sim, scheduler->lanes.n_reserved == reserved);
-    sim_assert(sim, sim->n_unproven + reserved <= (sim->policy.max_in_flight + 1) / 2);
+    sim_assert(sim, sim->n_unproven + reserved <= (sim->policy.slots.max_in_flight + 1) / 2);
     check_origins(sim, states);
-    sim_assert(sim, scheduler->n_flying == flying);
-    sim_assert(sim, scheduler->n_unwritten == unwritten);
+    sim_assert(sim, scheduler->slots.n_flying == flying);
+    sim_assert(sim, scheduler->slots.n_unwritten == unwritten);
     sim_assert(sim, scheduler->lanes.loader.n_rows == asked + window + flying + unwritten);
 }
 
@@ -187,13 +189,13 @@ void sim_check_ran(struct sim *sim) {
     const struct scheduler *scheduler = &sim->scheduler;
     if (!sim->options.check_every)
         return;
-    bool slot = scheduler->n_flying + scheduler->n_unwritten < sim->policy.max_in_flight;
+    bool slot = slots_have_room(&scheduler->slots, &sim->policy.slots);
     sim_assert(sim, scheduler_wake_at(scheduler) > sim->now.mono_ms);
     if (slot)
         sim_assert(sim, !scheduler->lanes.ready.count && list_empty(&scheduler->lanes.roomy));
     if (slot && !list_empty(&scheduler->lanes.parked)) /* only their share may hold them */
-        sim_assert(sim, scheduler->n_unproven + scheduler->lanes.n_reserved >=
-                            (sim->policy.max_in_flight + 1) / 2);
+        sim_assert(sim, scheduler->slots.n_unproven + scheduler->lanes.n_reserved >=
+                            (sim->policy.slots.max_in_flight + 1) / 2);
     if (!list_empty(&scheduler->lanes.loader.usual) ||
         !list_empty(
             &scheduler->lanes.loader.large)) /* something will come back and let them go on */

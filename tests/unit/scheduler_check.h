@@ -105,16 +105,19 @@ static inline void check_sums(struct model *model, const struct recount *sums) {
                      sums->loads_queued);
     assert_int_equal(scheduler->lanes.n_reserved, sums->reserved);
     assert_int_equal(scheduler->lanes.loader.n_loads, sums->loads_sent);
-    assert_int_equal(scheduler->n_flying, sums->flying);
-    assert_int_equal(scheduler->n_flying, model->calls.count);
-    assert_int_equal(scheduler->n_unwritten, sums->unwritten);
-    assert_int_equal(scheduler->n_unproven, sums->unproven);
+    assert_int_equal(scheduler->slots.n_flying, sums->flying);
+    assert_int_equal(scheduler->slots.n_flying, model->calls.count);
+    assert_int_equal(scheduler->slots.n_unwritten, sums->unwritten);
+    assert_int_equal(scheduler->slots.n_unproven, sums->unproven);
     assert_int_equal(scheduler->lanes.loader.n_rows,
                      sums->loaded + sums->window + sums->flying + sums->unwritten);
     assert_int_equal(scheduler->lanes.loader.bytes, sums->bytes);
 
-    assert_in_range(scheduler->n_flying + scheduler->n_unwritten, 0, policy->max_in_flight);
-    assert_in_range(scheduler->n_unproven, 0, (policy->max_in_flight + 1) / 2);
+    const struct slots_policy *slots = &policy->slots;
+    assert_in_range(scheduler->slots.n_flying, 0, slots->max_in_flight);
+    assert_in_range(scheduler->slots.n_flying + scheduler->slots.n_unwritten, 0,
+                    slots->max_in_flight + slots->max_unwritten);
+    assert_in_range(scheduler->slots.n_unproven, 0, (slots->max_in_flight + 1) / 2);
     assert_in_range(scheduler->lanes.loader.n_rows, 0, policy->load.max_rows);
     /* One half each; a payload larger than its half may come, but only as the only large one. */
     int64_t half = policy->load.max_bytes / 2;
@@ -150,13 +153,16 @@ static inline void model_check(struct model *model) {
 static inline void model_check_ran(struct model *model) {
     const struct scheduler *scheduler = &model->scheduler;
     const struct scheduler_policy *policy = &scheduler->policy;
-    bool slot = scheduler->n_flying + scheduler->n_unwritten < policy->max_in_flight;
+    const struct slots_policy *slots = &policy->slots;
+    bool slot = scheduler->slots.n_flying < slots->max_in_flight &&
+                scheduler->slots.n_flying + scheduler->slots.n_unwritten <
+                    slots->max_in_flight + slots->max_unwritten;
     assert_true(scheduler_wake_at(scheduler) > model->now.mono_ms);
     if (slot)
         assert_int_equal(scheduler->lanes.ready.count, 0);
     if (slot && !list_empty(&scheduler->lanes.parked)) /* only their share may hold them */
-        assert_true(scheduler->n_unproven + scheduler->lanes.n_reserved >=
-                    (policy->max_in_flight + 1) / 2);
+        assert_true(scheduler->slots.n_unproven + scheduler->lanes.n_reserved >=
+                    (slots->max_in_flight + 1) / 2);
     if (!list_empty(
             &scheduler->lanes.loader.usual)) /* something will come back and let them go on */
         assert_true(scheduler->lanes.loader.n_loads || scheduler->lanes.loader.n_rows ||

@@ -521,7 +521,7 @@ static inline struct model *model_new(uint64_t seed, int max_in_flight) {
     model->random = (struct random){seed};
     model->schedule = (struct durations){.count = 3, .ms = {1000, 10000, 60000}};
     model->policy = (struct scheduler_policy){
-        .max_in_flight = max_in_flight,
+        .slots = {.max_in_flight = max_in_flight, .max_unwritten = (max_in_flight + 1) / 2},
         .load = {.max_rows = 4096, .max_bytes = 16 << 20},
         .max_idle = SITES_MAX,
         .lane = {.endpoint_max_in_flight = 20,

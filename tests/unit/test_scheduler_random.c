@@ -226,7 +226,7 @@ static void assert_all_has_ended(struct model *model) {
     assert_int_equal(model->n_ended, model->next_row_id);
     assert_int_equal(model->scheduler.lanes.loader.n_rows, 0);
     assert_int_equal(model->scheduler.lanes.loader.bytes, 0);
-    assert_int_equal(model->scheduler.n_unproven, 0);
+    assert_int_equal(model->scheduler.slots.n_unproven, 0);
 }
 
 /* cmocka prints what was not true; the seed and the step are what is needed to see it again. */

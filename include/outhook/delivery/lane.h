@@ -141,6 +141,10 @@ const char *lane_state_name(enum lane_state state);
 /* Whether a lane may go from one state to the other. */
 bool lane_edge_allowed(enum lane_state from, enum lane_state to);
 
+/* Whether a lane keeps room for a call at its origin: it was called when there was some, and may
+ * have to load what it sends. */
+bool lane_claims_room(const struct lane *lane);
+
 /* The most calls under way at once that this lane may have now. */
 int lane_limit(const struct lane *lane, const struct lane_policy *policy, int64_t now_mono_ms);
 

@@ -22,7 +22,8 @@ enum { ORIGIN_SILENT_LANES = 3 }; /* different endpoints, in a row, that open it
 
 struct origin {
     int64_t id; /* a hash of scheme, host and port */
-    int n_lanes, n_flying, n_ready;
+    int n_lanes, n_flying;
+    int n_claims; /* lanes that are ready or load what they will send: each keeps room for a call */
     struct breaker breaker;
     int64_t silent_lanes[ORIGIN_SILENT_LANES]; /* their endpoints' ids, since the last answer */
     int n_silent;

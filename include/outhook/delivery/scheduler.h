@@ -13,9 +13,10 @@
  * It does no I/O and reads no clock: `now` is an argument, and what is to be done goes out through
  * scheduler_ops. So the same code runs in the daemon and under a virtual clock. One thread.
  *
- * Bounds: calls under way and outcomes not yet written together never exceed max_in_flight, so a
- * store that can't write stops the dispatch; rows and payload bytes in memory stay within the
- * loader's. A payload larger than the half of max_bytes travels with no other large one.
+ * Bounds: calls under way never exceed max_in_flight, nor these and outcomes not yet written
+ * max_in_flight + max_unwritten, so a store that can't write stops the dispatch; rows and payload
+ * bytes in memory stay within the loader's. A payload larger than the half of max_bytes travels
+ * with no other large one.
  */
 
 #include "outhook/base/clock.h"
@@ -24,6 +25,7 @@
 #include "outhook/delivery/lanes.h"
 #include "outhook/delivery/outcome.h"
 #include "outhook/delivery/retry.h"
+#include "outhook/delivery/slots.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -48,9 +50,8 @@ struct scheduler_ops {
 };
 
 struct scheduler_policy {
-    int max_in_flight;
-    int max_idle;             /* lanes of bare URLs that are kept while they have nothing to do */
-    int origin_max_in_flight; /* to one origin; 0: as many as it may have at most */
+    struct slots_policy slots;
+    int max_idle; /* lanes of bare URLs that are kept while they have nothing to do */
     struct loader_policy load;
     struct lane_policy lane;
     struct retry_policy retry; /* its schedule must outlive the scheduler, or the next policy */
@@ -71,7 +72,7 @@ struct scheduler {
     struct random random;
     struct lanes lanes;
     int64_t virtual_ms; /* of the lane that was served last */
-    int n_flying, n_unproven, n_unwritten;
+    struct slots slots;
     int n_forgetting; /* dropped lanes that the store has yet to hear of */
     bool stopping;
 };
@@ -132,7 +133,7 @@ void scheduler_written(struct scheduler *scheduler, struct delivery *delivery, i
  * for the budget's sake and wants to be called again at once. */
 bool scheduler_run(struct scheduler *scheduler, struct now now, int budget);
 
-/* The most calls under way at once to one origin: three quarters of all slots at most. */
+/* The most calls under way at once to one origin, see slots_origin_limit(). */
 int scheduler_origin_limit(const struct scheduler *scheduler);
 
 /* The mono ms at which scheduler_run() should be called next if nothing else happens. */

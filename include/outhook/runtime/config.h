@@ -29,7 +29,10 @@
     X(workers, INTEGER, "2", 1, 64, NULL, AT_START,                                                \
       "Threads that make HTTP calls, each with many calls under way at once.")                     \
     X(max_in_flight, INTEGER, "512", 1, 10000, NULL, AT_START,                                     \
-      "Calls under way at once, over all workers; outcomes not yet written count, too.")           \
+      "Calls under way at once, over all workers.")                                                \
+    X(max_unwritten, INTEGER, "1024", 1, 100000, NULL, AT_RELOAD,                                  \
+      "Outcomes of calls that are not yet in the database, beyond which no call is begun; after "  \
+      "a crash, these deliveries and those in flight are repeated.")                               \
     X(max_loaded, INTEGER, "4096", 1, 100000, NULL, AT_START,                                      \
       "Deliveries held in memory; the rest waits on disk.")                                        \
     X(max_loaded_bytes, BYTES, "32M", 4096, 4294967296, NULL, AT_START,                            \
