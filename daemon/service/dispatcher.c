@@ -257,6 +257,7 @@ static void dispatcher_complete(struct dispatcher *dispatcher, struct http_call 
         .retry_at = completion.decision.retry_at,
         .finished_at = now.wall_ms,
         .attempted = true,
+        .number = delivery->attempts_before + delivery->attempts + 1,
         .disable_endpoint = completion.disable_endpoint,
         .failing_since = completion.news.failing_began ? completion.news.failing_since : 0,
         .failing_ended = completion.news.failing_ended,

@@ -21,7 +21,7 @@
 enum {
     WAL_HEADER_BYTES = 32,
     WAL_FRAME_BYTES = 4096 + 24,
-    CHECKPOINT_FRAMES = 500, /* from here on the log is emptied */
+    CHECKPOINT_FRAMES = 700, /* from here on the log is emptied; a commit of ours adds 250 or so */
     PRODUCER_FRAMES = 1000,  /* from here on a producer's connection does so itself */
     HOLD_BACK_MS = 500,      /* after a bulk commit: its producer is checkpointing */
     READER_WAIT_MS = 20,     /* how long a checkpoint waits, and lets producers wait, for readers */
@@ -30,13 +30,16 @@ enum {
     REPORT_FRAMES = 25000, /* about 100 MB: a reader keeps the log from being emptied */
 };
 
-/* SQLite's lock numbers in the shared memory of the log (wal.c; part of its file format). */
+/* The shared memory of the log: SQLite's lock numbers, and words of 32 bits of its header
+ * (https://www.sqlite.org/walformat.html, 2.1). */
 enum { WAL_WRITE_LOCK = 0, WAL_READ_LOCK_0 = 3 };
+enum { INDEX_MAX_FRAME = 16 / 4, INDEX_BACKFILLED = 96 / 4, INDEX_REGION_BYTES = 32768 };
 
 /* ---- the guard ------------------------------------------------------------------------------- */
 
 /* One connection of one process is guarded, from its one thread. */
 static struct guard {
+    sqlite3_file *file;
     sqlite3_io_methods methods;
     const sqlite3_io_methods *original;
     bool write_lock_held;
@@ -80,6 +83,7 @@ static int guard_install(struct database *database, struct error *error) {
     if (code || !file || !file->pMethods || file->pMethods->iVersion < 2)
         return error_set(error, ERROR_FAILED,
                          "this SQLite gives no access to its write-ahead log's locks");
+    guard.file = file;
     guard.original = file->pMethods;
     guard.methods = *guard.original;
     guard.methods.xShmLock = guard_shm_lock;
@@ -99,9 +103,24 @@ int checkpoint_open(struct checkpoint *checkpoint, struct database *database, st
 void checkpoint_close(struct checkpoint *checkpoint) {
     free(checkpoint->wal_path);
     *checkpoint = (struct checkpoint){0};
+    guard.file = NULL;
 }
 
-int64_t checkpoint_frames(const struct checkpoint *checkpoint) {
+/* What others write there is read without a lock: it may be old by the time that it is used. */
+int64_t checkpoint_frames(void) {
+    void volatile *region = NULL;
+    if (!guard.file)
+        return 0;
+    guard.original->xShmMap(guard.file, 0, INDEX_REGION_BYTES, 0, &region);
+    const uint32_t volatile *words = region;
+    if (!words)
+        return 0; /* nobody has opened the log yet */
+    uint32_t frames = words[INDEX_MAX_FRAME];
+    return frames == words[INDEX_BACKFILLED] ? 0 : frames;
+}
+
+/* Frames that there is room for in the file, whether they are in use or not. */
+static int64_t checkpoint_file_frames(const struct checkpoint *checkpoint) {
     struct stat status;
     if (stat(checkpoint->wal_path, &status) < 0 || status.st_size <= WAL_HEADER_BYTES)
         return 0;
@@ -119,11 +138,10 @@ int checkpoint_sync_log(const struct database *database, struct error *error) {
     return r;
 }
 
-static int checkpoint_truncate(struct checkpoint *checkpoint) {
+static int checkpoint_copy(struct checkpoint *checkpoint, int mode) {
     guard.checkpointing = true;
     guard.wait_until_us = clock_mono_us() + WRITER_WAIT_MS * 1000;
-    int code = sqlite3_wal_checkpoint_v2(checkpoint->database->handle, "main",
-                                         SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    int code = sqlite3_wal_checkpoint_v2(checkpoint->database->handle, "main", mode, NULL, NULL);
     guard.checkpointing = false;
     return code;
 }
@@ -148,13 +166,14 @@ static void checkpoint_report_end(struct checkpoint *checkpoint) {
 int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms, struct error *error) {
     if (now_mono_ms < checkpoint->not_before_ms)
         return 0;
-    int64_t frames = checkpoint_frames(checkpoint);
-    if (frames < (checkpoint->forced ? 1 : CHECKPOINT_FRAMES)) {
+    int64_t frames = checkpoint_frames(), in_file = checkpoint_file_frames(checkpoint);
+    bool truncate = in_file >= (checkpoint->forced ? 1 : PRODUCER_FRAMES);
+    if (frames < CHECKPOINT_FRAMES && !truncate) {
         checkpoint->big = checkpoint->forced = false;
         return 0;
     }
     /* A producer whose bulk commit made the log this long is about to checkpoint it, too. */
-    if (frames >= PRODUCER_FRAMES && !checkpoint->big) {
+    if (in_file >= PRODUCER_FRAMES && !checkpoint->big) {
         checkpoint->big = true;
         checkpoint->not_before_ms = now_mono_ms + HOLD_BACK_MS;
         return 0;
@@ -165,7 +184,8 @@ int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms, struct er
     int r = checkpoint_sync_log(checkpoint->database, error);
     if (r)
         return r;
-    int code = checkpoint_truncate(checkpoint);
+    int code = checkpoint_copy(checkpoint,
+                               truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_RESTART);
     switch (code & 0xff) {
     case SQLITE_OK:
         patience_note(&checkpoint->patience, 0, NULL, NULL);
@@ -175,7 +195,7 @@ int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms, struct er
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         checkpoint->not_before_ms = now_mono_ms + RETRY_MS;
-        checkpoint_report(checkpoint, frames);
+        checkpoint_report(checkpoint, in_file);
         return 0;
     default:
         break;
@@ -194,7 +214,7 @@ void checkpoint_force(struct checkpoint *checkpoint) {
 }
 
 void checkpoint_finish(struct checkpoint *checkpoint) {
-    if (checkpoint->wal_path && checkpoint_frames(checkpoint) &&
+    if (checkpoint->wal_path && checkpoint_file_frames(checkpoint) &&
         !checkpoint_sync_log(checkpoint->database, NULL))
-        checkpoint_truncate(checkpoint);
+        checkpoint_copy(checkpoint, SQLITE_CHECKPOINT_TRUNCATE);
 }

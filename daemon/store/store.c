@@ -211,9 +211,9 @@ static int store_load(struct store *store, const struct store_request *request,
 /* ---- writing --------------------------------------------------------------------------------- */
 
 /* Answers what was written. A disabled endpoint is told anew, as no trigger does that for us. */
-static int store_answer_writes(struct store *store, struct error *error) {
+static int store_answer_writes(struct store *store, int count, struct error *error) {
     int r = 0;
-    for (int i = 0; i < store->unwritten.count; i++) {
+    for (int i = 0; i < count; i++) {
         struct store_request *request = store->unwritten.requests[i];
         bool again = request->write.fate == WRITE_AGAIN && !request->write.settled;
         int64_t disabled = request->write.disable_endpoint ? request->write.endpoint_id : 0;
@@ -226,27 +226,27 @@ static int store_answer_writes(struct store *store, struct error *error) {
         if (disabled && !r)
             r = store_tell_endpoint(store, disabled, error);
     }
-    unwritten_clear(&store->unwritten);
     return r;
 }
 
-/* Writes all outcomes that wait, however long others hold the lock. */
+/* Writes outcomes that wait, however long others hold the lock. */
 static int store_commit(struct store *store, struct error *error) {
     struct write *writes[UNWRITTEN_MAX];
     if (!store->unwritten.count)
         return 0;
     struct patience patience = patience_begin();
-    int r;
-
-    unwritten_sort(&store->unwritten, writes);
+    int64_t frames = checkpoint_frames();
+    int r, count = unwritten_batch(&store->unwritten, writes);
     do
-        r = writer_commit(&store->writer, writes, store->unwritten.count, error);
+        r = writer_commit(&store->writer, writes, count, error);
     while (r && store_may_retry(store, &patience, r, error));
     if (r)
         return r;
     patience_end(&patience);
-    store->unwritten.committed_at_us = clock_mono_us();
-    return store_answer_writes(store, error);
+    r = store_answer_writes(store, count, error);
+    frames = checkpoint_frames() - frames;
+    unwritten_committed(&store->unwritten, count, frames, clock_mono_us());
+    return r;
 }
 
 static int store_limits(struct store *store, int64_t max_pending, int64_t max_payload_bytes,
@@ -378,8 +378,8 @@ static int store_take_requests(struct store *store, struct error *error) {
             store_drop_request(store, batch[i]);
     queue_end(&store->queue);
     exchange_tell(&store->exchange); /* what was loaded can be sent while outcomes are written */
-    if (!r &&
-        (unwritten_is_due(&store->unwritten, clock_mono_us()) || atomic_load(&store->stopping)))
+    if (!r && (unwritten_commit_at(&store->unwritten) <= clock_mono_us() ||
+               atomic_load(&store->stopping)))
         r = store_commit(store, error);
     return r;
 }
@@ -397,7 +397,7 @@ static int store_retain(struct store *store, struct error *error) {
     int count = 0, r = 0;
     if (now_us < store_retain_at(store))
         return 0;
-    if (checkpoint_frames(&store->checkpoint) > RETAIN_FRAMES_MAX)
+    if (checkpoint_frames() > RETAIN_FRAMES_MAX)
         retention_put_off(&store->retention, now_us);
     else
         r = retention_run(&store->retention, clock_now(), gone, &count, error);
@@ -528,7 +528,8 @@ static int store_start(struct store *store, struct error *error) {
 static int store_serve_all(struct store *store, struct error *error) {
     int r = store_start(store, error);
     /* All that was asked for before the stop is carried out. */
-    while (!r && !(atomic_load(&store->stopping) && channel_drained(store->exchange.requests))) {
+    while (!r && !(atomic_load(&store->stopping) && !store->unwritten.count &&
+                   channel_drained(store->exchange.requests))) {
         r = store_turn(store, error);
         if (!r && !atomic_load(&store->stopping))
             store_sleep(store);

@@ -3,12 +3,17 @@
 #include "outhook/base/clock.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     /* Outcomes that follow a commit closely wait this long for company, and less long if somebody
      * waits for them. A page that several of them change is then written once. */
-    LINGER_US = 5000,
+    LINGER_US = 20000,
     LINGER_URGENT_US = 1000,
+    BATCH_MIN = 64, /* outcomes a commit */
+    BATCH_FIRST = 256,
+    BATCH_MAX = 512,
+    BATCH_FRAMES = 250, /* that a commit should write at most */
 };
 
 void unwritten_add(struct unwritten *unwritten, struct store_request *request) {
@@ -16,14 +21,16 @@ void unwritten_add(struct unwritten *unwritten, struct store_request *request) {
     unwritten->urgent |= request->write.urgent;
 }
 
+static int unwritten_batch_size(const struct unwritten *unwritten) {
+    return unwritten->batch ? unwritten->batch : BATCH_FIRST;
+}
+
 int64_t unwritten_commit_at(const struct unwritten *unwritten) {
     if (!unwritten->count)
         return CLOCK_NEVER;
+    if (unwritten->count >= unwritten_batch_size(unwritten))
+        return 0;
     return unwritten->committed_at_us + (unwritten->urgent ? LINGER_URGENT_US : LINGER_US);
-}
-
-bool unwritten_is_due(const struct unwritten *unwritten, int64_t now_us) {
-    return unwritten->count >= UNWRITTEN_MAX / 2 || unwritten_commit_at(unwritten) <= now_us;
 }
 
 static int compare_writes(const void *a, const void *b) {
@@ -33,16 +40,37 @@ static int compare_writes(const void *a, const void *b) {
            (x->write.delivery_id < y->write.delivery_id);
 }
 
-void unwritten_sort(struct unwritten *unwritten, struct write *writes[UNWRITTEN_MAX]) {
+int unwritten_batch(struct unwritten *unwritten, struct write *writes[UNWRITTEN_MAX]) {
+    int batch = unwritten_batch_size(unwritten);
+    int count = unwritten->count < batch ? unwritten->count : batch;
     qsort(unwritten->requests, (size_t)unwritten->count, sizeof *unwritten->requests,
           compare_writes);
-    for (int i = 0; i < unwritten->count; i++)
+    for (int i = 0; i < count; i++)
         writes[i] = &unwritten->requests[i]->write;
+    return count;
 }
 
-void unwritten_clear(struct unwritten *unwritten) {
+static void unwritten_clear(struct unwritten *unwritten) {
     unwritten->count = 0;
     unwritten->urgent = false;
+}
+
+/* Few outcomes say little of many: pages are shared among them. */
+static void unwritten_learn(struct unwritten *unwritten, int count, int64_t frames) {
+    int64_t batch = frames > 0 ? count * (int64_t)BATCH_FRAMES / frames : BATCH_MAX;
+    if (count < BATCH_MIN)
+        return;
+    unwritten->batch = batch < BATCH_MIN ? BATCH_MIN : batch > BATCH_MAX ? BATCH_MAX : (int)batch;
+}
+
+void unwritten_committed(struct unwritten *unwritten, int count, int64_t frames, int64_t now_us) {
+    unwritten_learn(unwritten, count, frames);
+    unwritten->committed_at_us = now_us;
+    unwritten->count -= count;
+    memmove(unwritten->requests, unwritten->requests + count,
+            (size_t)unwritten->count * sizeof *unwritten->requests);
+    if (!unwritten->count)
+        unwritten_clear(unwritten);
 }
 
 void unwritten_drop(struct unwritten *unwritten) {

@@ -27,13 +27,10 @@ static const char sql_cancelled[] =
 static const char sql_expire[] =
     "UPDATE deliveries SET status = 'expired', finished_at = ?2, last_error = ?3"
     " WHERE id = ?1 AND status = 'pending' AND held = 0";
-/* Numbered by the row, which was updated just before. RETURNING would tell the number, too, but
- * makes a table of its own for it each time, at three times the cost of the update. */
 static const char sql_attempt[] =
     "INSERT OR ROLLBACK INTO attempts (delivery_id, number, verdict, started_at, duration_ms,"
     " status_code, error, remote_address, response_headers, response_body, phase)"
-    " SELECT ?1, attempts_before + attempts, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10"
-    " FROM deliveries WHERE id = ?1";
+    " VALUES (?1, ?11, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 static const char sql_pending[] = "UPDATE queue_depth SET pending = pending - ?1";
 static const char sql_disable[] = "UPDATE endpoints SET enabled = 0, disabled_at = ?2,"
                                   " disabled_reason = coalesce(?3, 'no success since '"
@@ -108,7 +105,9 @@ static const char *const fate_status[] = {
     [WRITE_EXPIRED] = "expired",
 };
 
-static int writer_update(struct writer *writer, struct write *write, struct error *error) {
+/* *found: there is such a row. */
+static int writer_update(struct writer *writer, struct write *write, bool *found,
+                         struct error *error) {
     sqlite3_stmt *statement = write->fate == WRITE_AGAIN ? writer->again : writer->finish;
     bind_last(statement, write);
     sqlite3_bind_int64(statement, 2,
@@ -118,16 +117,18 @@ static int writer_update(struct writer *writer, struct write *write, struct erro
     else if (write->retry_at)
         sqlite3_bind_int64(statement, 6, write->retry_at);
     int r = writer_step(writer, statement, error);
-    if (r || !writer_missed(writer))
+    *found = !writer_missed(writer);
+    if (r || *found)
         return r;
 
     /* Cancelled while the call was under way: the call was made all the same, so it is recorded. */
     write->settled = true;
     bind_last(writer->cancelled, write);
-    return writer_step(writer, writer->cancelled, error);
+    r = writer_step(writer, writer->cancelled, error);
+    *found = !writer_missed(writer);
+    return r;
 }
 
-/* Writes nothing when the row is gone. */
 static int writer_attempt(struct writer *writer, const struct write *write, struct error *error) {
     const struct outcome *outcome = &write->outcome;
     sqlite3_stmt *statement = writer->attempt;
@@ -140,6 +141,7 @@ static int writer_attempt(struct writer *writer, const struct write *write, stru
     database_bind_text(statement, 7, *outcome->remote_address ? outcome->remote_address : NULL);
     database_bind_text(statement, 8, outcome->response_headers);
     database_bind_text(statement, 10, phase_name(outcome->phase));
+    sqlite3_bind_int(statement, 11, write->number);
     if (outcome->response_body)
         sqlite3_bind_blob64(statement, 9, outcome->response_body, outcome->response_body_bytes,
                             SQLITE_STATIC);
@@ -171,12 +173,13 @@ static int writer_failing(struct writer *writer, const struct write *write, stru
 }
 
 static int writer_write(struct writer *writer, struct write *write, struct error *error) {
+    bool found;
     write->settled = false;
     if (!write->attempted)
         return writer_expire(writer, write, error);
 
-    int r = writer_update(writer, write, error);
-    if (!r)
+    int r = writer_update(writer, write, &found, error);
+    if (!r && found)
         r = writer_attempt(writer, write, error);
     if (!r && (write->failing_since || write->failing_ended))
         r = writer_failing(writer, write, error);

@@ -143,6 +143,7 @@ static void ask_write(struct rig *rig, struct delivery *delivery, enum write_fat
                                     .due_at = 1900000000000,
                                     .finished_at = 1750000000000,
                                     .attempted = true,
+                                    .number = 1,
                                     .disable_endpoint = verdict == VERDICT_GONE,
                                     .outcome = {.verdict = verdict, .status_code = 200}};
     store_send(rig->store, request);

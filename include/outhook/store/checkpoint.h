@@ -7,10 +7,15 @@
  *
  * SQLite before 3.51.3 can lose commits when a checkpoint copies frames without holding the write
  * lock while another process commits (https://www.sqlite.org/wal.html#walresetbug). PASSIVE
- * checkpoints never hold it; TRUNCATE does, but when it can't get it goes on as PASSIVE, silently.
+ * checkpoints never hold it; RESTART and TRUNCATE do, but when they can't get it they go on as
+ * PASSIVE, silently.
  * So this connection's shared-memory locks are guarded: the lock that is needed to copy frames is
  * refused unless the write lock is held. A checkpoint then either holds the write lock or copies
  * nothing.
+ *
+ * Where the log is emptied its file stays as it is, to be written over (RESTART): blocks that are
+ * there already cost a sync less than new ones. It is cut off (TRUNCATE) when it has become large,
+ * when something in it is not to be read there any longer, and at the end.
  *
  * A reader that holds an old snapshot can keep the log from being emptied. We wait for it for a few
  * milliseconds only, as producers have to wait as long, and try again later.
@@ -40,8 +45,8 @@ int checkpoint_open(struct checkpoint *checkpoint, struct database *database,
 
 void checkpoint_close(struct checkpoint *checkpoint);
 
-/* Frames in the log now, at most (it is emptied by truncation, so its size tells). */
-int64_t checkpoint_frames(const struct checkpoint *checkpoint);
+/* Frames in the log now that are not all in the database yet; after checkpoint_open(). */
+int64_t checkpoint_frames(void);
 
 /* Checkpoints if the log is long enough and the time has come. Fails only when the disk does: a
  * lock or a full disk put it off. */

@@ -11,11 +11,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { UNWRITTEN_MAX = 512 };
+enum { UNWRITTEN_MAX = 1024 };
 
 struct unwritten {
     struct store_request *requests[UNWRITTEN_MAX]; /* owned */
     int count;
+    int batch;               /* so many a commit; 0: not known yet */
     bool urgent;             /* one of them is waited for */
     int64_t committed_at_us; /* mono; the last time that some were written */
 };
@@ -23,17 +24,18 @@ struct unwritten {
 /* Takes a STORE_WRITE over; there is room for it. */
 void unwritten_add(struct unwritten *unwritten, struct store_request *request);
 
-/* When (mono us) they should be written even if no more come; CLOCK_NEVER: there are none. */
+/* When (mono us) they should be written: at once when there are many, and after a while even if no
+ * more come. CLOCK_NEVER: there are none. */
 int64_t unwritten_commit_at(const struct unwritten *unwritten);
 
-/* Whether that is now, or there are many. */
-bool unwritten_is_due(const struct unwritten *unwritten, int64_t now_us);
+/* Puts them in the order of their rows, in which writing takes least, and fills `writes` with as
+ * many as one commit should carry. Returns how many. */
+int unwritten_batch(struct unwritten *unwritten, struct write *writes[UNWRITTEN_MAX]);
 
-/* Puts them in the order of their rows, in which writing takes least; fills `writes`. */
-void unwritten_sort(struct unwritten *unwritten, struct write *writes[UNWRITTEN_MAX]);
-
-/* They have been written, and given away. */
-void unwritten_clear(struct unwritten *unwritten);
+/* The first `count` have been written, and given away; that took so many frames of the log, from
+ * which follows how many the next commit may carry: it is to be as large as it can be without
+ * making the log too long for the checkpoints' sake, or holding the lock for long. */
+void unwritten_committed(struct unwritten *unwritten, int count, int64_t frames, int64_t now_us);
 
 /* Frees those that never will be. */
 void unwritten_drop(struct unwritten *unwritten);

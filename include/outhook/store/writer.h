@@ -29,6 +29,7 @@ struct write {
     int64_t retry_at;       /* that, where due_at keeps the row's place in line; else 0 */
     int64_t finished_at;    /* wall ms of the end; the others */
     bool attempted;         /* there was a call: `outcome` tells of it */
+    int number;             /* of that attempt; a replay doesn't begin anew */
     bool disable_endpoint;  /* it is gone, or has failed for too long: disable it, too */
     int64_t failing_since;  /* wall ms: since then it fails; 0: nothing new */
     bool failing_ended;     /* or ended */

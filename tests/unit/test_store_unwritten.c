@@ -1,0 +1,124 @@
+/* Outcomes that wait for their commit: how long, and how many it carries. */
+
+#include "outhook/store/unwritten.h"
+
+#include "outhook/base/clock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+enum { COMMITTED_US = 1000000, SOON_US = 1000, LATE_US = 20000 };
+
+static void add(struct unwritten *unwritten, int64_t delivery_id, bool urgent) {
+    struct store_request *request = store_request_new(STORE_WRITE);
+    request->write.delivery_id = delivery_id;
+    request->write.urgent = urgent;
+    unwritten_add(unwritten, request);
+}
+
+static void add_many(struct unwritten *unwritten, int count) {
+    for (int i = 0; i < count; i++)
+        add(unwritten, 100000 - i, false);
+}
+
+/* One commit of all that one commit carries, in so many frames; how many that were. */
+static int commit(struct unwritten *unwritten, int64_t frames) {
+    struct write *writes[UNWRITTEN_MAX];
+    int count = unwritten_batch(unwritten, writes);
+    for (int i = 1; i < count; i++)
+        assert_true(writes[i - 1]->delivery_id < writes[i]->delivery_id);
+    for (int i = 0; i < count; i++)
+        store_request_free(unwritten->requests[i]);
+    unwritten_committed(unwritten, count, frames, COMMITTED_US);
+    return count;
+}
+
+/* Commits all, and so many more in so many frames; how many the next commit carries. */
+static int batch_after(struct unwritten *unwritten, int count, int64_t frames) {
+    while (unwritten->count)
+        commit(unwritten, 0);
+    add_many(unwritten, count);
+    assert_int_equal(commit(unwritten, frames), count);
+    add_many(unwritten, UNWRITTEN_MAX);
+    int batch = commit(unwritten, 0);
+    unwritten_drop(unwritten);
+    return batch;
+}
+
+static void none_are_never_due(void **state) {
+    (void)state;
+    struct unwritten unwritten = {0};
+    assert_int_equal(unwritten_commit_at(&unwritten), CLOCK_NEVER);
+}
+
+static void company_is_waited_for_and_less_long_by_those_in_need(void **state) {
+    (void)state;
+    struct unwritten unwritten = {.committed_at_us = COMMITTED_US};
+    add(&unwritten, 1, false);
+    assert_int_equal(unwritten_commit_at(&unwritten), COMMITTED_US + LATE_US);
+    add(&unwritten, 2, true);
+    assert_int_equal(unwritten_commit_at(&unwritten), COMMITTED_US + SOON_US);
+    assert_int_equal(commit(&unwritten, 4), 2);
+    add(&unwritten, 3, false);
+    assert_int_equal(unwritten_commit_at(&unwritten), COMMITTED_US + LATE_US);
+    unwritten_drop(&unwritten);
+}
+
+static void many_are_written_at_once(void **state) {
+    (void)state;
+    struct unwritten unwritten = {.committed_at_us = COMMITTED_US};
+    add_many(&unwritten, 255);
+    assert_int_equal(unwritten_commit_at(&unwritten), COMMITTED_US + LATE_US);
+    add_many(&unwritten, 1);
+    assert_int_equal(unwritten_commit_at(&unwritten), 0);
+    unwritten_drop(&unwritten);
+}
+
+static void the_rest_follows_in_order(void **state) {
+    (void)state;
+    struct unwritten unwritten = {0};
+    add_many(&unwritten, 300);
+    assert_int_equal(commit(&unwritten, 256), 256);
+    assert_int_equal(unwritten.count, 44);
+    assert_int_equal(unwritten.requests[0]->write.delivery_id, 100000 - 43);
+    assert_int_equal(commit(&unwritten, 44), 44);
+    assert_int_equal(unwritten_commit_at(&unwritten), CLOCK_NEVER);
+}
+
+/* 250 frames are meant, and 64 outcomes at least and 512 at most. */
+static void a_commit_carries_what_its_frames_allow(void **state) {
+    (void)state;
+    struct unwritten unwritten = {0};
+    assert_int_equal(batch_after(&unwritten, 200, 200), 250);
+    assert_int_equal(batch_after(&unwritten, 200, 400), 125);
+    assert_int_equal(batch_after(&unwritten, 100, 390), 64);
+    assert_int_equal(batch_after(&unwritten, 64, 10000), 64);
+    assert_int_equal(batch_after(&unwritten, 64, 40), 400);
+    assert_int_equal(batch_after(&unwritten, 200, 97), 512);
+    assert_int_equal(batch_after(&unwritten, 200, 0), 512);
+}
+
+static void few_teach_nothing(void **state) {
+    (void)state;
+    struct unwritten unwritten = {0};
+    assert_int_equal(batch_after(&unwritten, 200, 200), 250);
+    assert_int_equal(batch_after(&unwritten, 63, 200), 512); /* by the rest, which took none */
+    unwritten = (struct unwritten){0};
+    assert_int_equal(batch_after(&unwritten, 63, 200), 256);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(none_are_never_due),
+        cmocka_unit_test(company_is_waited_for_and_less_long_by_those_in_need),
+        cmocka_unit_test(many_are_written_at_once),
+        cmocka_unit_test(the_rest_follows_in_order),
+        cmocka_unit_test(a_commit_carries_what_its_frames_allow),
+        cmocka_unit_test(few_teach_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
