@@ -1,17 +1,14 @@
 #include "outhook/store/store.h"
 
 #include "outhook/base/clock.h"
-#include "outhook/base/map.h"
 #include "outhook/base/memory.h"
-#include "outhook/delivery/delivery.h"
-#include "outhook/delivery/endpoint.h"
 #include "outhook/delivery/seal.h"
 #include "outhook/runtime/log.h"
 #include "outhook/store/announcement.h"
 #include "outhook/store/checkpoint.h"
 #include "outhook/store/database.h"
 #include "outhook/store/exchange.h"
-#include "outhook/store/locked.h"
+#include "outhook/store/news.h"
 #include "outhook/store/patience.h"
 #include "outhook/store/presence.h"
 #include "outhook/store/retention.h"
@@ -24,9 +21,6 @@
 #include <stdlib.h>
 
 enum {
-    OFFER_ROWS_MAX = 8,
-    OFFER_BYTES_MAX = 64 << 10,
-    OFFER_PAUSE_MS = 100,
     RETAIN_FRAMES_MAX = 2000, /* of the log, beyond which nothing is deleted: it can't be emptied */
 };
 
@@ -47,13 +41,7 @@ struct store {
     struct watch watch;
     struct retention retention;
     struct presence presence;
-    struct map told; /* endpoint ids that the other side knows */
-    struct locked locked;
-    int64_t version;    /* of the database, when last asked */
-    bool booted;        /* all endpoints that were there at the start have been told of */
-    int64_t boot_after; /* or those up to this id */
-    int64_t offer_at;   /* mono ms: new rows are not loaded unasked before */
-    bool more_fresh;    /* a page of news was full: there is more */
+    struct news news;
     bool more_requests; /* as many requests were taken as could be: there may be more */
     struct unwritten unwritten;
     struct error error; /* why the store ended */
@@ -76,8 +64,9 @@ struct store_reply *store_receive(struct store *store) {
 /* ---- waiting for others ---------------------------------------------------------------------- */
 
 /* After a failure that may pass: waits a little. False when it won't, or may not be waited for. */
-static bool store_may_retry(struct store *store, struct patience *patience, int r,
+static bool store_may_retry(void *context, struct patience *patience, int r,
                             const struct error *error) {
+    struct store *store = context;
     exchange_tell(&store->exchange);
     bool again = patience_wait(patience, r, atomic_load(&store->give_up), error);
     atomic_fetch_add(&store->heartbeat, again);
@@ -86,111 +75,20 @@ static bool store_may_retry(struct store *store, struct patience *patience, int 
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static int store_tell_endpoint(struct store *store, int64_t id, struct error *error) {
-    struct patience patience = patience_begin();
-    struct endpoint *endpoint;
-    int64_t next_due = CLOCK_NEVER;
-    int r;
-    do
-        r = queue_endpoint(&store->queue, id, &endpoint, &next_due, error);
-    while (r && store_may_retry(store, &patience, r, error));
-    if (r)
-        return r;
-    locked_note(&store->locked, id, endpoint);
-    if (endpoint) {
-        map_put(&store->told, id, store);
-        exchange_reply(&store->exchange, &(struct store_reply){.kind = STORE_ENDPOINT,
-                                                               .endpoint = endpoint,
-                                                               .due_at = next_due});
-    } else if (map_remove(&store->told, id)) {
-        exchange_reply(&store->exchange,
-                       &(struct store_reply){.kind = STORE_ENDPOINT_GONE, .endpoint_id = id});
-    }
-    return 0;
-}
-
-/* Tells of a page of the endpoints there are. Work on the first ones begins while others are read.
- */
 static int store_boot(struct store *store, struct error *error) {
-    int64_t ids[QUEUE_PAGE];
-    int count, r;
-    if (store->booted)
-        return 0;
-    r = queue_endpoints(&store->queue, store->boot_after, ids, &count, error);
-    if (r == ERROR_BUSY)
-        return 0; /* at a moment when the log was being recovered: the next turn reads it */
-    for (int i = 0; !r && i < count; i++) {
-        store->boot_after = ids[i];
-        if (!map_get(&store->told, ids[i])) /* or new rows have brought it already */
-            r = store_tell_endpoint(store, ids[i], error);
-    }
-    if (!r && count < QUEUE_PAGE) {
-        store->booted = true;
-        exchange_reply(&store->exchange, &(struct store_reply){.kind = STORE_OPENED});
+    bool before = store->news.booted;
+    int r = news_boot(&store->news, error);
+    if (store->news.booted && !before)
         task_ready(store->task);
-    }
-    return r;
-}
-
-/* What people have edited comes first, so that new rows meet the endpoints as they are now. */
-static int store_tell_changes(struct store *store, struct error *error) {
-    int64_t ids[QUEUE_PAGE];
-    int count, r;
-    do {
-        r = queue_changes(&store->queue, ids, &count, error);
-        for (int i = 0; !r && i < count; i++)
-            r = store_tell_endpoint(store, ids[i], error);
-    } while (!r && count == QUEUE_PAGE);
-    return r;
-}
-
-/* A few new rows are loaded at once, as an endpoint that has nothing else to do takes them. Where
- * they were refused, they were loaded in vain, so that this is left for a while. */
-static int store_offer(struct store *store, const struct queue_notice *notice,
-                       struct error *error) {
-    struct store_reply reply = {
-        .kind = STORE_NOTICED, .endpoint_id = notice->endpoint_id, .due_at = notice->due_at};
-    struct now now = clock_now();
-    int r = 0;
-    if (store->settings.offers && notice->rows <= OFFER_ROWS_MAX && now.mono_ms >= store->offer_at)
-        r = queue_load(&store->queue, notice->endpoint_id, notice->rows, OFFER_BYTES_MAX,
-                       now.wall_ms, &reply.load, error);
-    if (r)
-        return r;
-    if (reply.load.count)
-        reply.kind = STORE_OFFERED;
-    exchange_reply(&store->exchange, &reply);
-    return 0;
-}
-
-static int store_tell_fresh(struct store *store, struct error *error) {
-    struct queue_notice notices[QUEUE_PAGE];
-    int count = 0, r = queue_begin(&store->queue, error);
-    if (!r)
-        r = queue_fresh(&store->queue, notices, &count, &store->more_fresh, error);
-    for (int i = 0; !r && i < count; i++) {
-        if (!map_get(&store->told, notices[i].endpoint_id))
-            r = store_tell_endpoint(store, notices[i].endpoint_id, error);
-        else
-            r = store_offer(store, &notices[i], error);
-    }
-    queue_end(&store->queue);
     return r;
 }
 
 /* Looks whether another process has committed, and tells what that brought. */
 static int store_look(struct store *store, struct error *error) {
-    int64_t version = store->version;
-    int r = queue_version(&store->queue, &version, error);
-    bool changed = !r && version != store->version;
-    if (!r && changed) {
+    bool changed = false;
+    int r = news_look(&store->news, &changed, error);
+    if (changed)
         sealer_notice(&store->sealer);
-        r = store_tell_changes(store, error);
-    }
-    if (!r && (changed || store->more_fresh))
-        r = store_tell_fresh(store, error);
-    if (!r)
-        store->version = version; /* else the next look sees the same difference, and tells it */
     return r;
 }
 
@@ -224,7 +122,7 @@ static int store_answer_writes(struct store *store, int count, struct error *err
                                              .due_at = again ? request->write.due_at : CLOCK_NEVER,
                                          });
         if (disabled && !r)
-            r = store_tell_endpoint(store, disabled, error);
+            r = news_endpoint(&store->news, disabled, error);
     }
     return r;
 }
@@ -286,17 +184,6 @@ static int store_gates(struct store *store, struct store_request *request, struc
 
 /* ---- secrets --------------------------------------------------------------------------------- */
 
-/* What did not open may now: by new keys (CLOCK_NEVER), or as what did not has expired. */
-static int store_tell_locked(struct store *store, int64_t now_wall_ms, struct error *error) {
-    size_t count;
-    int64_t *ids = locked_over(&store->locked, now_wall_ms, &count);
-    int r = 0;
-    for (size_t i = 0; !r && i < count; i++)
-        r = store_tell_endpoint(store, ids[i], error);
-    free(ids);
-    return r;
-}
-
 /* What was plain text is not to be found in the log either. */
 static int store_seal(struct store *store, int64_t now_ms, struct error *error) {
     int sealed = 0;
@@ -332,21 +219,21 @@ static int store_serve(struct store *store, struct store_request *request, struc
         break;
     case STORE_RELEASE:
         if (request->refused)
-            store->offer_at = clock_now().mono_ms + OFFER_PAUSE_MS;
+            news_refused(&store->news, clock_now().mono_ms);
         queue_forget(&store->queue, request->write.delivery_id);
         break;
     case STORE_FORGET:
-        map_remove(&store->told, request->endpoint_id);
+        news_forget(&store->news, request->endpoint_id);
         exchange_reply(&store->exchange, &(struct store_reply){.kind = STORE_FORGOTTEN});
         break;
     case STORE_REFRESH:
-        r = store_tell_endpoint(store, request->endpoint_id, error);
+        r = news_endpoint(&store->news, request->endpoint_id, error);
         break;
     case STORE_GATES:
         return store_gates(store, request, error);
     case STORE_KEYS:
         sealer_set_keys(&store->sealer, request->keys);
-        r = store_tell_locked(store, CLOCK_NEVER, error);
+        r = news_locked(&store->news, CLOCK_NEVER, error);
         break;
     case STORE_LIMITS:
         retention_set(&store->retention, &request->retain);
@@ -386,7 +273,7 @@ static int store_take_requests(struct store *store, struct error *error) {
 
 /* When (mono us) that may go on, as things are. */
 static int64_t store_retain_at(struct store *store) {
-    bool urgent = store->unwritten.count || !store->booted || atomic_load(&store->stopping);
+    bool urgent = store->unwritten.count || !store->news.booted || atomic_load(&store->stopping);
     return urgent ? CLOCK_NEVER : retention_due_at(&store->retention);
 }
 
@@ -402,7 +289,7 @@ static int store_retain(struct store *store, struct error *error) {
     else
         r = retention_run(&store->retention, clock_now(), gone, &count, error);
     for (int i = 0; !r && i < count; i++)
-        r = store_tell_endpoint(store, gone[i], error);
+        r = news_endpoint(&store->news, gone[i], error);
     if (freed != store->retention.space.pages_freed && store->retention.stage == RETENTION_RESTING)
         checkpoint_force(&store->checkpoint); /* which is what makes the file smaller */
     return r;
@@ -417,7 +304,7 @@ static void store_sleep(struct store *store) {
         until_us = store_retain_at(store);
     if (unwritten_commit_at(&store->unwritten) < until_us)
         until_us = unwritten_commit_at(&store->unwritten);
-    if (store->more_fresh || store->more_requests || !store->booted)
+    if (store->news.more_fresh || store->more_requests || !store->news.booted)
         until_us = now_us;
     watch_wait(&store->watch, &store->exchange.waker, until_us - now_us);
 }
@@ -428,7 +315,7 @@ static int store_turn(struct store *store, struct error *error) {
                            &store->watch, clock_now().mono_ms, error);
     if (!r)
         r = store_take_requests(store, error);
-    if (!r && (watch_due(&store->watch, clock_mono_us()) || store->more_fresh)) {
+    if (!r && (watch_due(&store->watch, clock_mono_us()) || store->news.more_fresh)) {
         r = store_look(store, error);
         if (r == ERROR_BUSY)
             r = 0; /* at a moment when the log was being recovered: the next look sees it */
@@ -438,7 +325,7 @@ static int store_turn(struct store *store, struct error *error) {
     exchange_tell(&store->exchange);
     struct now now = clock_now();
     if (!r)
-        r = store_tell_locked(store, now.wall_ms, error);
+        r = news_locked(&store->news, now.wall_ms, error);
     if (!r)
         r = store_seal(store, now.mono_ms, error);
     if (!r)
@@ -481,7 +368,7 @@ static int store_open(struct store *store, struct error *error) {
     if (!r)
         r = queue_open(&store->queue, &store->database, &store->sealer.keys, error);
     if (!r)
-        r = queue_version(&store->queue, &store->version, error);
+        r = news_open(&store->news, error);
     if (!r)
         r = retention_open(&store->retention, &store->database, &settings->retain, error);
     return r;
@@ -575,6 +462,11 @@ struct store *store_new(const struct store_settings *settings, void (*wake)(void
         store->keys = *settings->keys;
     store->watch.fd = -1;
     exchange_open(&store->exchange, (size_t)settings->max_requests, wake, context);
+    store->news = (struct news){.queue = &store->queue,
+                                .exchange = &store->exchange,
+                                .offers = settings->offers,
+                                .may_retry = store_may_retry,
+                                .context = store};
     return store;
 }
 
@@ -582,8 +474,7 @@ void store_free(struct store *store) {
     if (!store)
         return;
     exchange_close(&store->exchange);
-    map_free(&store->told);
-    locked_free(&store->locked);
+    news_free(&store->news);
     free(store);
 }
 
