@@ -17,6 +17,9 @@ enum {
     EXPECT_BYTES = 64 << 10, /* libcurl asks for a 100-continue from 1 MB on */
 };
 
+/* libcurl would print CURLOPT_USERAGENT twice. */
+static char user_agent[] = "User-Agent: outhook/" OUTHOOK_VERSION;
+
 /* ---- ours ------------------------------------------------------------------------------------ */
 
 /* The secrets that are still valid, newest first; returns how many. */
@@ -109,13 +112,14 @@ static size_t count_lines(const char *lines) {
     return count;
 }
 
-/* Makes a list of the lines, each of which ends in a newline. */
+/* Makes a list of our name and of the lines, each of which ends in a newline. */
 static void headers_link(struct request_headers *headers) {
-    size_t count = count_lines(buffer_text(&headers->lines)), i = 0;
+    size_t count = count_lines(buffer_text(&headers->lines)) + 1, i = 1;
     if (count > headers->node_room) {
         headers->nodes = memory_resize(headers->nodes, count, sizeof *headers->nodes);
         headers->node_room = count;
     }
+    headers->nodes[0] = (struct curl_slist){.data = user_agent, .next = &headers->nodes[1]};
     for (char *line = headers->lines.data, *end; i < count; line = end + 1, i++) {
         end = strchr(line, '\n');
         *end = '\0';

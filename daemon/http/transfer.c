@@ -18,8 +18,6 @@
 
 enum { RECEIVE_BUFFER_BYTES = 4096, RESPONSE_BYTES_USUAL = 1024 };
 
-static const char user_agent[] = "outhook/" OUTHOOK_VERSION;
-
 struct transfer *transfer_new(struct socket_set *sockets) {
     struct transfer *transfer = new (struct transfer);
     transfer->sockets = sockets;
@@ -31,8 +29,25 @@ struct transfer *transfer_new(struct socket_set *sockets) {
     return transfer;
 }
 
-static void transfer_clear(struct transfer *transfer) {
+/* What every call sets anew, of a handle that keeps the rest. */
+static void transfer_let_go(struct transfer *transfer) {
+    CURL *easy = transfer->easy;
+    curl_easy_setopt(easy, CURLOPT_CURLU, NULL);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+}
+
+static void transfer_clear_options(struct transfer *transfer) {
     curl_easy_reset(transfer->easy);
+    transfer->has_options = false;
+}
+
+static void transfer_clear(struct transfer *transfer, bool keeps_options) {
+    if (keeps_options)
+        transfer_let_go(transfer);
+    else
+        transfer_clear_options(transfer);
+    transfer->has_options = keeps_options;
     curl_slist_free_all(transfer->addresses);
     request_headers_clear(&transfer->headers);
     buffer_reuse(&transfer->response_headers, RESPONSE_BYTES_USUAL);
@@ -48,7 +63,7 @@ static void transfer_clear(struct transfer *transfer) {
 }
 
 void transfer_free(struct transfer *transfer) {
-    transfer_clear(transfer);
+    transfer_clear(transfer, false);
     request_headers_free(&transfer->headers);
     buffer_free(&transfer->response_headers);
     buffer_free(&transfer->response_body);
@@ -187,11 +202,11 @@ static void transfer_set_manners(struct transfer *transfer) {
     CURL *easy = transfer->easy;
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
     proxy_set(easy, transfer->call->policy->proxy);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER_BYTES);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, user_agent);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
 }
@@ -269,8 +284,14 @@ static int transfer_set_request(struct transfer *transfer, struct error *error) 
 
 static void transfer_set_target(struct transfer *transfer) {
     curl_easy_setopt(transfer->easy, CURLOPT_CURLU, transfer->call->target->url);
-    curl_easy_setopt(transfer->easy, CURLOPT_PATH_AS_IS, 1L);
     transfer_set_addresses(transfer);
+}
+
+/* Nothing that such a call sets stays in force for a later one that doesn't set it, too. */
+static bool transfer_is_plain(const struct transfer *transfer) {
+    const struct http_call *call = transfer->call;
+    return !call->target->is_secure && !call->policy->proxy && !call->addresses &&
+           !strcmp(call->delivery->method, "POST");
 }
 
 static int transfer_set_up(struct transfer *transfer, struct error *error) {
@@ -280,11 +301,16 @@ static int transfer_set_up(struct transfer *transfer, struct error *error) {
     if (!endpoint_can_sign(transfer->call->endpoint, transfer->call->outcome.started_at))
         return error_set(error, ERROR_FAILED,
                          "the endpoint's last secret has just expired, so it can't be signed");
-    transfer_set_manners(transfer);
-    transfer_set_callbacks(transfer);
+    if (transfer->has_options && !transfer_is_plain(transfer))
+        transfer_clear_options(transfer);
+    if (!transfer->has_options) {
+        transfer_set_manners(transfer);
+        transfer_set_callbacks(transfer);
+    }
     transfer_set_limits(transfer);
     transfer_set_version(transfer);
-    transfer_set_tls(transfer);
+    if (transfer->call->target->is_secure)
+        transfer_set_tls(transfer);
     transfer_set_target(transfer);
     return transfer_set_request(transfer, error);
 }
@@ -298,7 +324,7 @@ bool transfer_start(struct transfer *transfer, struct http_call *call) {
     /* What is wrong with the webhook stays so; what libcrypto can't do now, it may do later. */
     call->outcome.verdict = r == ERROR_USAGE ? VERDICT_INVALID : VERDICT_UNREACHABLE;
     call->outcome.error = memory_copy_string(error.text);
-    transfer_clear(transfer);
+    transfer_clear(transfer, false);
     return false;
 }
 
@@ -322,10 +348,10 @@ void transfer_finish(struct transfer *transfer, CURLcode code) {
         outcome->response_body = memory_new(outcome->response_body_bytes, 1);
         memcpy(outcome->response_body, transfer->response_body.data, outcome->response_body_bytes);
     }
-    transfer_clear(transfer);
+    transfer_clear(transfer, code == CURLE_OK && transfer_is_plain(transfer));
 }
 
 void transfer_abort(struct transfer *transfer) {
     transfer->call->outcome.verdict = VERDICT_ABORTED;
-    transfer_clear(transfer);
+    transfer_clear(transfer, false);
 }

@@ -4,7 +4,7 @@ import ssl
 
 import pytest
 
-from database import add_endpoint, enqueue, run, wait_attempts, wait_settled, wait_status
+from database import add_endpoint, enqueue, run, value, wait_attempts, wait_settled, wait_status
 from inotify import Opens
 from receivers import answer
 from waiting import wait_until
@@ -66,6 +66,28 @@ def test_tls_insecure_is_for_one_endpoint_only(db, daemon, tls_receiver):
     enqueue(db, "strict", url=one.https)
     assert wait_attempts(db, 1, 2)[0]["verdict"] == "unreachable"
     assert [request.body for request in one.got()] == [b"lax"], "no connection of the lax one is used"
+
+
+def test_nothing_of_a_call_stays_for_the_next_one(db, daemon, receiver, tls_receiver):
+    """All calls are made by one handle, which keeps its options from plain call to plain call."""
+    one = tls_receiver("elsewhere")
+    add_endpoint(db, "lax", one.https, tls_insecure=1)
+    add_endpoint(db, "strict", one.https)
+    add_endpoint(db, "headers", receiver.url("/headers"), headers='{"X-Own": "1"}')
+    daemon(workers=1, max_in_flight=1, **ONCE)
+    sent = 0
+    for number in range(2):
+        for columns in ({"url": receiver.url("/plain")}, {"url": receiver.url("/put"), "method": "PUT"},
+                        {"endpoint": "headers"}, {"endpoint": "lax"}, {"endpoint": "strict"}, {"url": receiver.url("/plain")}):
+            enqueue(db, f'{{"n":{number}}}' + " " * sent, **columns)
+            sent += 1
+            wait_until(lambda: value(db, "SELECT count(*) FROM attempts") == sent)  # noqa: B023
+    assert value(db, "SELECT group_concat(verdict) FROM attempts AS a JOIN deliveries AS d ON d.id = a.delivery_id"
+                     " WHERE endpoint_id = (SELECT id FROM endpoints WHERE name = 'strict')") == "unreachable,unreachable"
+    assert [(request.method, request.target, request.header("x-own"), request.header("user-agent") is None)
+            for request in receiver.got()] == [("POST", "/plain", None, False), ("PUT", "/put", None, False),
+                                               ("POST", "/headers", "1", False), ("POST", "/plain", None, False)] * 2
+    assert len({request.body for request in receiver.got() + one.got()}) == 10 and len(one.got()) == 2
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -2,9 +2,9 @@
 #define OUTHOOK_HTTP_REQUEST_HEADERS_H
 
 /*
- * The header lines of a call: ours (content type, id, time, signatures), then the webhook's, then
- * those of the endpoint that the webhook has not given itself. What the triggers refuse at the
- * INSERT is refused here once more, for rows that came in past them.
+ * The header lines of a call: ours (our name, content type, id, time, signatures), then the
+ * webhook's, then those of the endpoint that the webhook has not given itself. What the triggers
+ * refuse at the INSERT is refused here once more, for rows that came in past them.
  *
  * The list is of nodes of our own, and its memory serves one call after the other: libcurl would
  * allocate each line twice.

@@ -6,7 +6,9 @@
  * the answer, and how its end is judged.
  *
  * A transfer serves one call after the other; between two, the handle is reset, so that nothing of
- * one endpoint (headers, certificates) can leak into a call to the next. One thread: its worker's.
+ * one endpoint (headers, certificates) can leak into a call to the next. Between two that both are
+ * plain POSTs over http it keeps what is the same for all of these, which is spared. One thread:
+ * its worker's.
  */
 
 #include "outhook/base/buffer.h"
@@ -29,6 +31,7 @@ struct transfer {
     CURL *easy;
     struct socket_set *sockets; /* its worker's */
     struct http_call *call;     /* while active */
+    bool has_options;           /* the handle's, as each plain call sets them */
     struct request_headers headers;
     struct curl_slist *addresses;
     struct buffer response_headers, response_body;
