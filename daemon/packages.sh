@@ -51,7 +51,11 @@ packages_install() {
     packages_apt install -y --no-install-recommends --no-remove -o DPkg::Lock::Timeout=300 \
         -o Dpkg::Use-Pty=0 $packages_missing >>"$packages_log" 2>&1 </dev/null || {
         tail -n 20 "$packages_log" >&2
-        echo "apt-get could not install: $packages_missing" >&2
+        if [ "$(id -u)" -eq 0 ]; then
+            echo "apt-get could not install: $packages_missing" >&2
+        else # sudo may not have let this user
+            echo "They could not be installed. As root, run: apt-get install $packages_missing" >&2
+        fi
         return 1
     }
 }
