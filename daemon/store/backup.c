@@ -61,18 +61,19 @@ static int sync_path(const char *path, int flags, struct error *error) {
     return r;
 }
 
-/* The name is as durable as the bytes only when its directory is synced, too. */
-static int temporary_publish(const char *temporary, const char *path, struct error *error) {
-    int r = sync_path(temporary, O_RDONLY, error);
-    if (r)
-        return r;
-    if (rename(temporary, path) < 0)
-        return error_set(error, ERROR_FAILED, "can't rename %.300s to %.200s: %s", temporary, path,
+int backup_rename(const char *from, const char *to, struct error *error) {
+    if (rename(from, to) < 0)
+        return error_set(error, ERROR_FAILED, "can't rename %.300s to %.200s: %s", from, to,
                          strerror(errno));
-    char *copy = memory_copy_string(path);
-    r = sync_path(dirname(copy), O_RDONLY | O_DIRECTORY, error);
+    char *copy = memory_copy_string(to);
+    int r = sync_path(dirname(copy), O_RDONLY | O_DIRECTORY, error);
     free(copy);
     return r;
+}
+
+static int temporary_publish(const char *temporary, const char *path, struct error *error) {
+    int r = sync_path(temporary, O_RDONLY, error);
+    return r ? r : backup_rename(temporary, path, error);
 }
 
 static void temporary_remove(const char *temporary) {

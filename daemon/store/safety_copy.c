@@ -70,13 +70,11 @@ static void safety_copy_remove_older(const struct database *database, int versio
 static int safety_copy_publish(const struct database *database, int version, const char *fresh,
                                struct error *error) {
     char *path = safety_copy_path(database, version);
-    int r = 0;
-    if (!safety_copy_has_version(fresh, version))
+    bool current = safety_copy_has_version(fresh, version);
+    int r = current ? backup_rename(fresh, path, error) : 0;
+    if (!current)
         unlink(fresh);
-    else if (rename(fresh, path) < 0)
-        r = error_set(error, ERROR_FAILED, "can't rename %.300s to %.300s: %s", fresh, path,
-                      strerror(errno));
-    else
+    else if (!r)
         safety_copy_remove_older(database, version);
     free(path);
     return r;

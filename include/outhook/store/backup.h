@@ -36,4 +36,8 @@ struct backup_result {
 int backup_make(struct database *database, const char *path, const struct backup_options *options,
                 struct backup_result *result, struct error *error) must_check;
 
+/* Renames a file within its directory, and syncs that: some file systems (Btrfs) keep the new name
+ * over a power loss only then, whatever else is synced. Any thread. */
+int backup_rename(const char *from, const char *to, struct error *error) must_check;
+
 #endif
