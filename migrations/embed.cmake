@@ -3,7 +3,7 @@
 
 set(arrays "")
 set(table "")
-list(SORT FILES)
+list(SORT FILES COMPARE FILE_BASENAME)
 set(expected 1)
 foreach(path ${FILES})
   get_filename_component(name ${path} NAME)

@@ -26,8 +26,8 @@ def outhookd(*arguments, timeout=PATIENCE, prefix=(), **options):
 class Daemon:
     """A running outhookd. What it logs is collected in `log`."""
 
-    def __init__(self, db, settings, config=None, allow=LOOPBACK, prefix=()):
-        command = [*prefix, BUILD / "outhookd", "--database", db]
+    def __init__(self, db, settings, config=None, allow=LOOPBACK, prefix=(), program="outhookd"):
+        command = [*prefix, BUILD / program, "--database", db]
         if config:
             command += ["--config", config]
         if allow:

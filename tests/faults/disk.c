@@ -1,7 +1,8 @@
 /*
  * A disk that fails, records and kills, to be preloaded into the daemon, the command and sqlite3.
  *
- *     OUTHOOK_DISK_DATABASE=/path/outhook.db   whose files are meant: it, -wal, -journal, -shm
+ *     OUTHOOK_DISK_DATABASE=/path/outhook.db   whose files are meant: it, -wal, -journal, -shm, and
+ *                                              the copy that is made before a migration
  *     OUTHOOK_DISK_CONTROL=FILE                struct control: which calls fail, when to die
  *     OUTHOOK_DISK_RECORD=FILE                 every change and sync of these files is written here
  *
@@ -20,6 +21,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -30,9 +32,11 @@
 
 enum { FDS_MAX = 65536 };
 
-enum file { OTHER, DATABASE, WAL, JOURNAL, SHM, DIRECTORY };
+/* A copy is made under a name of its own, is renamed to be the fresh one, and then the copy. */
+enum file { OTHER, DATABASE, WAL, JOURNAL, SHM, DIRECTORY, COPY_TEMPORARY, COPY_FRESH, COPY };
 
-enum operation { CREATE = 1, WRITE, TRUNCATE, SYNC, UNLINK };
+/* 6 is a mark, which disk.py makes. */
+enum operation { CREATE = 1, WRITE, TRUNCATE, SYNC, UNLINK, RENAME = 7 };
 
 /* disk.py writes it, and reads the counts. */
 struct control {
@@ -44,7 +48,7 @@ struct control {
     _Atomic int64_t failed;  /* calls that were made to fail */
 };
 
-/* What stands before the bytes of a record. */
+/* What stands before the bytes of a record. The offset of what is renamed is the other file. */
 struct record {
     uint32_t operation, file;
     int64_t offset, length;
@@ -61,6 +65,8 @@ static struct {
     int (*open)(const char *path, int flags, ...);
     int (*close)(int fd);
     int (*unlink)(const char *path);
+    int (*rename)(const char *from, const char *to);
+    int (*mkostemp)(char *path, int flags);
     int (*fsync)(int fd);
     int (*fdatasync)(int fd);
     int (*ftruncate)(int fd, off_t length);
@@ -91,6 +97,8 @@ __attribute__((constructor)) static void begin(void) {
     find(&real.open, "open");
     find(&real.close, "close");
     find(&real.unlink, "unlink");
+    find(&real.rename, "rename");
+    find(&real.mkostemp, "mkostemp");
     find(&real.fsync, "fsync");
     find(&real.fdatasync, "fdatasync");
     find(&real.ftruncate, "ftruncate");
@@ -114,6 +122,18 @@ __attribute__((constructor)) static void begin(void) {
 
 /* ---- which file ------------------------------------------------------------------------------ */
 
+/* What follows ".schema-": a number, ".backup", and what its state adds. */
+static enum file which_copy(const char *ending) {
+    static const char fresh[] = ".backup.new";
+    const char *state = strstr(ending, ".backup");
+    if (!state || strchr(ending, '-')) /* no journal of a copy */
+        return OTHER;
+    return !strcmp(state, ".backup")                  ? COPY
+           : !strcmp(state, fresh)                    ? COPY_FRESH
+           : !strncmp(state, fresh, sizeof fresh - 1) ? COPY_TEMPORARY
+                                                      : OTHER;
+}
+
 static enum file which(const char *path) {
     size_t length = strlen(database_path);
     if (!length || !path)
@@ -123,6 +143,9 @@ static enum file which(const char *path) {
     if (strncmp(path, database_path, length))
         return OTHER;
     const char *ending = path + length;
+    static const char copy[] = ".schema-";
+    if (!strncmp(ending, copy, sizeof copy - 1))
+        return which_copy(ending + sizeof copy - 1);
     return !*ending                      ? DATABASE
            : !strcmp(ending, "-wal")     ? WAL
            : !strcmp(ending, "-journal") ? JOURNAL
@@ -333,4 +356,37 @@ int unlink(const char *path) {
         record(UNLINK, file, 0, 0, NULL);
     record_end();
     return r;
+}
+
+int rename(const char *from, const char *to) {
+    enum file file = which(from);
+    if (file == OTHER)
+        return real.rename(from, to);
+    count_change(file);
+    if (change_fails(file, control ? control->write_errno : 0))
+        return -1;
+    if (!records(file))
+        return real.rename(from, to);
+    record_begin();
+    int r = real.rename(from, to);
+    if (!r)
+        record(RENAME, file, which(to), 0, NULL);
+    record_end();
+    return r;
+}
+
+/* The C library opens it without a look at open() above. */
+int mkostemp(char *path, int flags) {
+    bool recorded = record_fd >= 0;
+    if (recorded)
+        record_begin();
+    int fd = real.mkostemp(path, flags);
+    enum file file = fd >= 0 ? which(path) : OTHER;
+    if (recorded && records(file))
+        record(CREATE, file, 0, 0, NULL);
+    if (recorded)
+        record_end();
+    if (fd >= 0 && fd < FDS_MAX)
+        atomic_store(&files[fd], (unsigned char)file);
+    return fd;
 }

@@ -17,7 +17,7 @@ failures=0
 cp -r "$root/CMakeLists.txt" "$root/README.md" "$root/LICENSE" "$root/daemon" "$root/include" "$root/migrations" \
     "$root/systemd" "$root/debian" "$root/tests" "$work"
 build() {
-    cmake --build "$work/build" --parallel "$(nproc)" --target outhookd outhook disk >"$work/log" 2>&1
+    cmake --build "$work/build" --parallel "$(nproc)" --target outhookd outhookd_next outhook disk >"$work/log" 2>&1
 }
 cmake -S "$work" -B "$work/build" -DCMAKE_BUILD_TYPE=RelWithDebInfo >"$work/log" 2>&1
 build || {
@@ -66,6 +66,15 @@ mutant "sealed-ones-not-overwritten" daemon/store/sealer.c 1 's/PRAGMA secure_de
 mutant "no-sync-at-a-checkpoint" daemon/store/database.c 1 \
     's/PRAGMA synchronous = NORMAL; PRAGMA secure/PRAGMA synchronous = OFF; PRAGMA secure/' \
     faults/power.py --webhooks 60 --random 1 --runs 2
+mutant "a-copy-not-synced" daemon/store/backup.c 1 's/int r = sync_path(temporary, O_RDONLY, error);/int r = 0;/' \
+    faults/power_upgrade.py --every 10 --random 1 --runs 2
+mutant "the-copys-name-not-synced" daemon/store/safety_copy.c 1 's/backup_rename(fresh, path, error)/rename(fresh, path)/' \
+    faults/power_upgrade.py --every 10 --random 1 --runs 2
+mutant "no-copy" daemon/store/database.c 1 's/ && !options->no_copy;/ \&\& false;/' \
+    faults/power_upgrade.py --every 10 --random 1 --runs 2
+mutant "an-upgrade-in-no-transaction" daemon/store/migration.c 2 \
+    's/"BEGIN IMMEDIATE"/"SELECT 1"/; s/r = database_run(database, "COMMIT", error)/r = 0/' \
+    faults/power_upgrade.py --every 10 --random 1 --runs 20
 mutant "writing-on-after-a-disk-failed" daemon/store/store.c 1 \
     's/bool broken = r == ERROR_DISK || r == ERROR_DAMAGED;/bool broken = false;/' \
     -m pytest -q -p no:cacheprovider e2e/test_disk_faults.py -k input_output

@@ -10,33 +10,26 @@ it, with random parts, also with the last write torn between sectors. In each im
 database, in which every webhook is that somebody was told of as committed; on some of them outhookd is started, and has
 to deliver all of it.
 
-What the model takes for granted is what Linux's journaling file systems do: a sync of any file also makes the earlier
-creations and removals in its directory last, and these come to the disk in their order.
+What the model of the disk takes for granted is in images.py. An upgrade is in power_upgrade.py, the sealing of secrets in
+power_sealing.py.
 
 --control lets the producers commit with synchronous = NORMAL, which promises nothing: the test has to notice.
 """
 
 import argparse
-import os
-import pathlib
 import random
-import shutil
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 
-from disk import CREATE, DATABASE, JOURNAL, MARK, RECORD, SYNC, TRUNCATE, UNLINK, WAL, WRITE, Disk
+from disk import SYNC, Disk
 from daemon import BUILD, Daemon, LOOPBACK
 from database import ENVIRONMENT, query, value
+from images import lay_out, memory_directory, points, power_losses, read_record
 from ledger import Ledger
 from waiting import wait_until
 from world import SETTINGS, Audit, audit_file, furnish, wait_drained
-
-ENDINGS = {DATABASE: "", WAL: "-wal", JOURNAL: "-journal"}
-SECTOR = 512
-
 
 # ---- recording ------------------------------------------------------------------------------------
 
@@ -62,7 +55,7 @@ class Recording:
         self.disk.mark(len(self.promises))  # from here on what has arrived may be deleted
         self.deletes_from = len(self.promises)
         self.retain()
-        self.operations = self.read()
+        self.operations = read_record(self.disk.record)
 
     def retain(self):
         """Lets retention delete what is finished, and give the space back."""
@@ -91,101 +84,11 @@ class Recording:
         subprocess.run([BUILD / "outhook", "replay", "--database", self.db, "--yes", "--limit", "5", "--status", "delivered"],
                        env=self.environment, stdin=subprocess.DEVNULL, capture_output=True)
 
-    def read(self):
-        """[(operation, file, offset or number, bytes or None)]"""
-        data, at, operations = self.disk.record.read_bytes(), 0, []
-        while at < len(data):
-            operation, file, offset, length = RECORD.unpack_from(data, at)
-            at += RECORD.size
-            content = data[at:at + length] if operation == WRITE else None
-            at += len(content or b"")
-            if file in ENDINGS or operation in (SYNC, MARK):
-                operations.append((operation, file, offset, content))
-        return operations
-
-
-# ---- images -----------------------------------------------------------------------------------------
-
-
-def change(files, operation):
-    """Carries out an operation on {file: bytearray}; a file that does not exist is not there."""
-    kind, file, offset, content = operation
-    if kind == CREATE:
-        files[file] = bytearray()
-    elif kind == UNLINK:
-        files.pop(file, None)
-    elif file in files and kind == TRUNCATE:
-        there = files[file]
-        del there[offset:]
-        there.extend(bytes(offset - len(there)))
-    elif file in files and kind == WRITE:
-        there = files[file]
-        there.extend(bytes(max(0, offset - len(there))))
-        there[offset:offset + len(content)] = content
-
-
-def tear(operation, chance):
-    """A write of which only some sectors have reached the disk, as writes of their own."""
-    kind, file, offset, content = operation
-    first = offset // SECTOR * SECTOR
-    for start in range(first, offset + len(content), SECTOR):
-        begin, end = max(start, offset), min(start + SECTOR, offset + len(content))
-        if chance.random() < 0.5:
-            yield kind, file, begin, content[begin - offset:end - offset]
-
-
-class Model:
-    """The files as they surely are on the disk, and what is under way to it."""
-
-    def __init__(self):
-        self.durable, self.waiting = {}, []
-
-    def take(self, operation):
-        kind, file = operation[:2]
-        if kind != SYNC:
-            self.waiting.append(operation)
-            return
-        kept = []
-        for one in self.waiting:
-            if one[1] == file or one[0] in (CREATE, UNLINK):
-                change(self.durable, one)
-            else:
-                kept.append(one)
-        self.waiting = kept
-
-    def keep(self, chance, names, share):
-        """What has reached the disk, in order: the first `names` creations and removals, and a share of the rest. What
-        is done to a file that does not get its name is nowhere to be found."""
-        lost = set()
-        for one in self.waiting:
-            if one[0] in (CREATE, UNLINK):
-                names -= 1
-                if names < 0:
-                    lost.add(one[1])
-            kept = one[0] in (CREATE, UNLINK) or chance.random() < share
-            if kept and one[1] not in lost:
-                yield one
-
-    def image(self, chance, how):
-        """A disk after a power loss: `how` is all, none, torn or random."""
-        files = {file: bytearray(content) for file, content in self.durable.items()}
-        names = sum(one[0] in (CREATE, UNLINK) for one in self.waiting)
-        kept = list(self.keep(chance, {"none": 0, "random": chance.randint(0, names)}.get(how, names),
-                              {"none": 0, "random": 0.5}.get(how, 1)))
-        writes = [number for number, one in enumerate(kept) if one[0] == WRITE]
-        torn = writes[-1] if writes and how in ("torn", "random") else -1
-        for number, one in enumerate(kept):
-            for piece in tear(one, chance) if number == torn else [one]:
-                change(files, piece)
-        return files
-
-
-def lay_out(files, directory):
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir()
-    for file, content in files.items():
-        (directory / f"outhook.db{ENDINGS[file]}").write_bytes(content)
-    return directory / "outhook.db"
+    def promised(self, marks):
+        """What must be there after these marks."""
+        if self.deletes_from in marks:
+            return []
+        return [uid for mark in marks for uid in self.promises[mark]]
 
 
 # ---- checks -----------------------------------------------------------------------------------------
@@ -235,37 +138,18 @@ def check_run(audit, db, promised, ledger, where):
     audit_file(audit, db)
 
 
-def points(operations):
-    """Indices after which the power goes: at each sync, before and after, and one between."""
-    syncs = [number for number, one in enumerate(operations) if one[0] == SYNC]
-    between = [(a + b) // 2 for a, b in zip(syncs, syncs[1:]) if b - a > 2]
-    return sorted({*syncs, *(number - 1 for number in syncs if number), *between, len(operations) - 1})
-
-
 def replay(audit, recording, options, ledger, directory):
     """Goes through the record; returns how many images and runs there were."""
-    chance, model, promised, images, runs = random.Random(options.seed), Model(), [], 0, 0
+    chance, images, runs = random.Random(options.seed), 0, 0
     stops = points(recording.operations)
     to_run = set(chance.sample(stops, min(options.runs, len(stops))))
     taken = {key for key, (_, count) in ledger.lines().items() if count}
-    for number, operation in enumerate(recording.operations):
-        if operation[0] == MARK and operation[2] == recording.deletes_from:
-            promised = []
-        elif operation[0] == MARK:
-            promised += recording.promises[operation[2]]
-        else:
-            model.take(operation)
-        if number not in stops:
-            continue
-        for how in ("none", "all", "torn", *["random"] * options.random):
-            if how != "none" and not model.waiting:
-                break
-            where = f"after operation {number} of {len(recording.operations)}, {how} of {len(model.waiting)}"
-            files = model.image(chance, how)
-            check_image(audit, lay_out(files, directory), promised, taken, where)
-            images += 1
-        if number in to_run:
-            check_run(audit, lay_out(files, directory), promised, ledger, where)
+    for point in power_losses(recording.operations, stops, chance, options.random):
+        promised = recording.promised(point.marks)
+        check_image(audit, lay_out(point.files, directory), promised, taken, point.where)
+        images += 1
+        if point.last and point.number in to_run:
+            check_run(audit, lay_out(point.files, directory), promised, ledger, point.where)
             runs += 1
         if options.control and audit.faults:
             break
@@ -281,11 +165,10 @@ def main():
     parser.add_argument("--control", action="store_true")
     options = parser.parse_args()
     began_at, audit, ledger = time.monotonic(), Audit(quiet=options.control), Ledger()
-    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="outhook-power.", dir=shared) as name:
-        recording = Recording(pathlib.Path(name), ledger, options.webhooks, random.Random(options.seed),
+    with memory_directory() as directory:
+        recording = Recording(directory, ledger, options.webhooks, random.Random(options.seed),
                               "NORMAL" if options.control else None)
-        images, runs = replay(audit, recording, options, ledger, pathlib.Path(name) / "image")
+        images, runs = replay(audit, recording, options, ledger, directory / "image")
     ledger.stop()
     syncs = sum(one[0] == SYNC for one in recording.operations)
     lost = any("are lost" in fault for fault in audit.faults)

@@ -39,12 +39,14 @@ if [ -z "$long" ]; then
     part kill --kills 40
     part power --webhooks 80 --random 1 --runs 6
     part power --webhooks 30 --control
+    part power_upgrade --every 10 --random 1 --runs 5
     part soak --seconds 45
 else
     part sweep
     part kill --kills 1000
     part power --webhooks 300 --random 5 --runs 60
     part power --webhooks 60 --control
+    part power_upgrade --random 5 --runs 60
     part soak --seconds 3600
 fi
 exit "$status"

@@ -132,7 +132,7 @@ class Migrate(Sweep):
 
 
 class Upgrade(Migrate):
-    """From the first schema, with webhooks in it, in WAL mode."""
+    """From the first schema, with webhooks in it, in WAL mode, of which a copy is made."""
 
     name = "upgrade"
 
@@ -142,8 +142,20 @@ class Upgrade(Migrate):
         run(self.template, f"""INSERT INTO webhooks (url, payload)
                                SELECT '{self.ledger.url("/good/1")}', value FROM generate_series(1, 3)""")
 
+    def fresh(self):
+        for left in self.directory.glob("outhook.db.schema-*"):
+            left.unlink()
+        return super().fresh()
+
     def done(self):
         return super().done() and not query(self.db, "SELECT 1 FROM deliveries WHERE status <> 'delivered'")
+
+    def check(self):
+        super().check()
+        copy = self.directory / "outhook.db.schema-1.backup"
+        found = copy.exists() and (value(copy, "PRAGMA user_version"), value(copy, "PRAGMA integrity_check"),
+                                   value(copy, "SELECT count(*) FROM deliveries WHERE status = 'pending'"))
+        self.audit.expect(found == (1, "ok", 3), f"upgrade: the copy of before is {found}")
 
 
 class Deliver(Sweep):
