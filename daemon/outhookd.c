@@ -90,22 +90,31 @@ static int options_answer(int code) {
     }
 }
 
-static int options_refuse(char **argv, struct error *error) {
+/* The letters of getopt_long(); the first colon tells a value that is lacking from an unknown
+ * option. */
+static const char short_options[] = ":c:d:s:h";
+
+/* `code` is what getopt_long() refused with, which leaves in optopt 0 for an unknown long option.
+ */
+static int options_refuse(int code, char **argv, struct error *error) {
     const char *word = argv[optind - 1];
-    if (optopt > 0 && optopt < 256)
-        return error_set(error, ERROR_USAGE,
-                         "-%c is unknown or lacks its value: see outhookd --help", optopt);
-    return error_set(error, ERROR_USAGE, "%s is unknown or lacks its value: see outhookd --help",
-                     word);
+    if (code == ':')
+        return error_set(error, ERROR_USAGE, "%s lacks its value: see outhookd --help", word);
+    if (optopt == 0)
+        return error_set(error, ERROR_USAGE, "there is no option %s: see outhookd --help", word);
+    if (optopt >= OPTION_CHECK || strchr(short_options, optopt))
+        return error_set(error, ERROR_USAGE, "%s: this option takes no value; see outhookd --help",
+                         word);
+    return error_set(error, ERROR_USAGE, "there is no option -%c: see outhookd --help", optopt);
 }
 
 /* Fills `options`. Returns 0 to go on, 1 when all was answered already, or an error kind. */
 static int options_parse(struct options *options, int argc, char **argv, struct error *error) {
     int code, r = 0;
     opterr = 0;
-    while (!r && (code = getopt_long(argc, argv, "c:d:s:h", long_options, NULL)) != -1) {
-        if (code == '?')
-            r = options_refuse(argv, error);
+    while (!r && (code = getopt_long(argc, argv, short_options, long_options, NULL)) != -1) {
+        if (code == '?' || code == ':')
+            r = options_refuse(code, argv, error);
         else if (code == 'c')
             options->config_path = optarg;
         else if (code == 'd')

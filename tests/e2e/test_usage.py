@@ -17,6 +17,17 @@ def test_wrong_usage(tmp_path, arguments):
     assert not (tmp_path / "new.db").exists()
 
 
+@pytest.mark.parametrize("arguments, sentence", [
+    ("--set", "--set lacks its value: see outhookd --help"),
+    ("-s", "-s lacks its value: see outhookd --help"),
+    ("--check -xh", "there is no option -x: see outhookd --help"),
+    ("--databse new.db", "there is no option --databse: see outhookd --help"),
+    ("--check=yes", "--check=yes: this option takes no value; see outhookd --help"),
+    ("--help=set", "--help=set: this option takes no value; see outhookd --help")])
+def test_an_option_is_named_as_it_was_written(arguments, sentence):
+    assert outhookd(*arguments.split()) == (2, "", f"outhookd: {sentence}\n")
+
+
 def test_a_misspelt_setting_is_guessed():
     _, _, err = outhookd("--check", "--set", "max_pendign=1")
     assert "max_pending" in err
