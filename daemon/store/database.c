@@ -195,7 +195,7 @@ static int database_open_handle(struct database *database, struct error *error) 
     if (access(database->path, F_OK) < 0 && errno == ENOENT)
         return error_set(error, ERROR_FAILED,
                          "there is no database %s: start outhookd, or run outhook migrate "
-                         "--database %s",
+                         "--database %s, or name another by --database or OUTHOOK_DATABASE",
                          database->path, database->path);
     return database_error(database, code, "open the database", error);
 }

@@ -131,6 +131,11 @@ def test_what_is_no_database(tmp_path, verb):
         assert words in err and str(path) in err
 
 
+def test_who_forgot_to_name_the_database_is_told_how(tmp_path):
+    _, _, err = outhook("list", "--database", tmp_path / "new.db")
+    assert err.endswith(", or name another by --database or OUTHOOK_DATABASE\n"), err
+
+
 # ---- words ---------------------------------------------------------------------------------------
 
 
