@@ -10,7 +10,11 @@ source=$(readlink -f "$1")
 build=$(readlink -f "$2")
 
 command -v dh >/dev/null || {
-    echo "The package is made by debhelper, which is missing: apt-get install debhelper" >&2
+    echo "The package is made by debhelper, which is missing: apt-get install build-essential debhelper" >&2
+    exit 1
+}
+unmet=$(dpkg-checkbuilddeps "$source/debian/control" 2>&1) || {
+    echo "${unmet##*error: }. As root, run: apt-get build-dep $source" >&2
     exit 1
 }
 
@@ -23,7 +27,7 @@ tar -C "$source" -cf - CMakeLists.txt CHANGELOG.md LICENSE README.md daemon debi
 
 cd "$work/outhook"
 jobs=$(nproc)
-DEB_BUILD_OPTIONS="${DEB_BUILD_OPTIONS-} parallel=$jobs" \
+DEB_BUILD_OPTIONS="${DEB_BUILD_OPTIONS:+$DEB_BUILD_OPTIONS }parallel=$jobs" \
     dpkg-buildpackage --unsigned-changes --build=binary >"$work/log" 2>&1 || {
     tail -n 40 "$work/log" >&2
     echo "The package was not made; the whole log is $work/log" >&2

@@ -30,6 +30,7 @@ failed=0
 jobs=$(nproc)
 
 packages_to_test="
+    build-essential
     clang
     debhelper
     faketime
