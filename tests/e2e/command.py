@@ -19,10 +19,11 @@ PATIENCE_S = 30
 
 
 def environment(**changes):
-    """This one, without what would change the command's mind."""
-    unset = ("OUTHOOK_DATABASE", "COLUMNS", "NO_COLOR", "TERM", "PAGER", "LESS")
+    """This one, without what would change the command's mind; a change to None unsets."""
+    unset = ("OUTHOOK_DATABASE", "COLUMNS", "NO_COLOR", "TERM", "PAGER", "LESS", "MORE")
     kept = {name: text for name, text in os.environ.items() if name not in unset}
-    return {**kept, "OUTHOOK_PAGER": "", **changes}
+    changed = {**kept, "OUTHOOK_PAGER": "", **changes}
+    return {name: text for name, text in changed.items() if text is not None}
 
 
 def outhook(*arguments, stdin=None, env=None):

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -190,6 +191,15 @@ def test_less_ends_by_itself_when_all_fits(database):
     less = Terminal("list", "--database", database, env={"OUTHOOK_PAGER": "less"})
     code, lines = less.finish()
     assert code == 0 and any("pending" in line for line in lines)
+
+
+def test_so_does_more_where_there_is_no_less(database, tmp_path):
+    enqueue(database)
+    (tmp_path / "more").symlink_to(shutil.which("more"))
+    more = Terminal("list", "--database", database, env={"OUTHOOK_PAGER": None, "PATH": str(tmp_path)}, columns=60)
+    code, lines = more.finish()
+    assert code == 0 and any("pending" in line for line in lines)
+    assert len(lines) == 2, "nothing is folded"
 
 
 def test_less_waits_for_a_key_when_it_is_long(database):
