@@ -1,10 +1,5 @@
 #include "outhook/service/pulse.h"
 
-#include "outhook/store/lock.h"
-
-#include <stdio.h>
-#include <string.h>
-
 void pulse_init(struct pulse *pulse, uv_loop_t *loop, int fd) {
     *pulse = (struct pulse){.loop = loop, .fd = fd, .told = -1};
     pulse->write.data = pulse;
@@ -20,8 +15,8 @@ static void pulse_on_written(uv_fs_t *write) {
 void pulse_tell(struct pulse *pulse, int in_flight) {
     if (pulse->writing || in_flight == pulse->told)
         return;
-    store_lock_text(pulse->text, sizeof pulse->text, in_flight);
-    uv_buf_t buffer = uv_buf_init(pulse->text, (unsigned)strlen(pulse->text));
+    store_lock_text(pulse->text, in_flight);
+    uv_buf_t buffer = uv_buf_init(pulse->text, STORE_LOCK_TEXT_BYTES);
     pulse->writing =
         uv_fs_write(pulse->loop, &pulse->write, pulse->fd, &buffer, 1, 0, pulse_on_written) == 0;
     pulse->told = in_flight;

@@ -61,6 +61,14 @@ static int store_lock_open(struct store_lock *lock, const char *path, struct err
                      path, strerror(errno));
 }
 
+/* For people. A full disk may leave it out, and then nobody else's stays there, either. */
+static void store_lock_sign(int fd) {
+    char text[STORE_LOCK_TEXT_BYTES + 1];
+    store_lock_text(text, 0);
+    if (pwrite(fd, text, STORE_LOCK_TEXT_BYTES, 0) != STORE_LOCK_TEXT_BYTES && ftruncate(fd, 0) < 0)
+        return;
+}
+
 int store_lock_take(struct store_lock *lock, const char *database_path, struct error *error) {
     struct stat status;
     lock->fd = -1;
@@ -73,16 +81,21 @@ int store_lock_take(struct store_lock *lock, const char *database_path, struct e
         r = errno == EWOULDBLOCK
                 ? store_lock_refuse(lock->fd, database_path, error)
                 : error_set(error, ERROR_FAILED, "can't lock %s: %s", path, strerror(errno));
-    else if (!r && ftruncate(lock->fd, 0) == 0)
-        dprintf(lock->fd, "%d\n", (int)getpid()); /* for people: a full disk may leave it out */
+    else if (!r)
+        store_lock_sign(lock->fd);
     free(path);
     if (r)
         store_lock_release(lock);
     return r;
 }
 
-void store_lock_text(char *text, size_t size, int in_flight) {
-    snprintf(text, size, "%d\n" STORE_LOCK_IN_FLIGHT "%-10d\n", (int)getpid(), in_flight);
+void store_lock_text(char text[STORE_LOCK_TEXT_BYTES + 1], int in_flight) {
+    memset(text, ' ', STORE_LOCK_TEXT_BYTES);
+    int length = snprintf(text, STORE_LOCK_TEXT_BYTES, "%d\n" STORE_LOCK_IN_FLIGHT "%d",
+                          (int)getpid(), in_flight);
+    text[length] = ' ';
+    text[STORE_LOCK_TEXT_BYTES - 1] = '\n';
+    text[STORE_LOCK_TEXT_BYTES] = '\0';
 }
 
 void store_lock_release(struct store_lock *lock) {

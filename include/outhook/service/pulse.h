@@ -7,6 +7,8 @@
  * one of libuv's threads, so a disk that hangs holds nothing up. The loop's thread.
  */
 
+#include "outhook/store/lock.h"
+
 #include <stdbool.h>
 #include <uv.h>
 
@@ -15,7 +17,7 @@ struct pulse {
     uv_fs_t write;
     int fd, told; /* told: -1: nothing yet */
     bool writing;
-    char text[64];
+    char text[STORE_LOCK_TEXT_BYTES + 1];
 };
 
 /* `fd` is the lock's, and stays open until the loop has ended. */
