@@ -27,6 +27,11 @@
     {verb, "daemon_runs", "Whether an outhookd serves the database."},                             \
         {verb, "daemon_pid", "Its process id, or null."},                                          \
         {verb, "in_flight", "Calls under way, as it told within the last second or so, or null."}, \
+        {verb, "failures",                                                                         \
+         "How often in a row it has ended by a failure; 0 once it runs well, or was stopped."},    \
+        {verb, "failed_at", "When it did so last, or null."},                                      \
+        {verb, "failure", "What that was, or null."},                                              \
+        {verb, "waits_until_at", "When it works again, while it waits for that; else null."},      \
         {verb, "pending", "Deliveries that are pending."},                                         \
         {verb, "max_pending", "How many may be, before an INSERT is refused."},                    \
         {verb, "oldest_pending_at", "When the oldest pending one was enqueued, or null."}, {       \

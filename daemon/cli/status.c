@@ -50,7 +50,7 @@ static void status_json(const struct overview *overview, const char *path) {
     json_integer(&json, "schema_version", overview->schema_version);
     json_integer(&json, "database_bytes", overview->database_bytes);
     json_integer(&json, "wal_bytes", overview->wal_bytes);
-    glance_json(&json, &overview->glance);
+    glance_json(&json, &overview->glance, clock_now().wall_ms);
     json_open(&json, "deliveries", '{');
     for (int i = 0; i < SELECTION_STATUS_COUNT; i++)
         json_integer(&json, selection_status_word(i), overview->statuses[i]);
@@ -126,7 +126,7 @@ static void status_print(const struct overview *overview, const char *path) {
     struct buffer line = {0};
     append_files(&line, overview, path);
     print_line("database", &line);
-    glance_append_daemon(&line, &overview->glance);
+    glance_append_daemon(&line, &overview->glance, clock_now().wall_ms);
     print_line("outhookd", &line);
     glance_append_pending(&line, &overview->glance, clock_now().wall_ms);
     print_line("pending", &line);

@@ -186,7 +186,7 @@ static int top_print(struct top *top, struct error *error) {
     struct buffer line = {0};
     screen_begin();
     top_title(top);
-    glance_append_daemon(&line, &top->glance);
+    glance_append_daemon(&line, &top->glance, clock_now().wall_ms);
     print_line("outhookd", &line);
     glance_append_pending(&line, &top->glance, clock_now().wall_ms);
     print_line("pending", &line);
@@ -230,7 +230,7 @@ static int top_json(struct top *top, struct error *error) {
     json_integer(&json, "delivered", top->window.last.delivered);
     json_integer(&json, "failed", top->window.last.failed);
     json_integer(&json, "enqueued", top->window.last.enqueued);
-    glance_json(&json, &top->glance);
+    glance_json(&json, &top->glance, clock_now().wall_ms);
     json_open(&json, "endpoints", '[');
     for (size_t i = 0; !r && i < count; i++) {
         struct activity_endpoint endpoint;

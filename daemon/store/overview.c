@@ -92,6 +92,7 @@ static void look_for_daemon(const struct database *database, struct glance *glan
     glance->daemon_runs = flock(fd, LOCK_SH | LOCK_NB) < 0;
     if (glance->daemon_runs)
         read_daemon(fd, glance);
+    setback_read(&glance->setback, fd);
     close(fd);
 }
 

@@ -8,6 +8,7 @@
 #include "outhook/base/error.h"
 #include "outhook/store/backlog.h"
 #include "outhook/store/selection.h"
+#include "outhook/store/setback.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,6 +25,7 @@ struct glance {
     bool daemon_runs;
     int64_t daemon_pid;       /* 0: not known */
     int64_t daemon_in_flight; /* calls, as it said about a second ago; -1: not known */
+    struct setback setback; /* its failures in a row; a daemon that runs may be waiting for that */
 };
 
 int glance_read(struct database *database, struct glance *glance, struct error *error) must_check;
