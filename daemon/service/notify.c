@@ -2,6 +2,7 @@
 
 #include "outhook/base/duration.h"
 #include "outhook/service/dispatcher.h"
+#include "outhook/store/setback.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -47,6 +48,12 @@ void notify_stopping(void) {
 /* It never makes the unit's own limit shorter. */
 void notify_patience(void) {
     sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%d", PATIENCE_US);
+}
+
+void notify_status_waiting(const struct setback *setback, int64_t left_ms) {
+    char left[DURATION_TEXT_BYTES];
+    sd_notifyf(0, "STATUS=Waiting %s more, after %" PRId64 " failures in a row: %s",
+               notify_age(left_ms, left), setback->failures, setback->error.text);
 }
 
 void notify_status_starting(void) {

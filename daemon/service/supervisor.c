@@ -12,6 +12,7 @@
 #include "outhook/service/pulse.h"
 #include "outhook/store/keyring.h"
 #include "outhook/store/lock.h"
+#include "outhook/store/setback.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -22,7 +23,7 @@
 
 enum { STATUS_EVERY_MS = 1000 };
 
-enum stage { STAGE_STARTING, STAGE_RUNNING, STAGE_DRAINING, STAGE_STOPPED };
+enum stage { STAGE_WAITING, STAGE_STARTING, STAGE_RUNNING, STAGE_DRAINING, STAGE_STOPPED };
 
 struct supervisor {
     struct config *config;
@@ -30,12 +31,14 @@ struct supervisor {
     enum stage stage;
     uv_loop_t loop;
     uv_signal_t terminate, interrupt, hang_up;
-    uv_timer_t drain_timer, status_timer, watchdog_timer;
+    uv_timer_t drain_timer, status_timer, watchdog_timer, setback_timer;
     uv_async_t group_changed;
     struct task_group *group;
     struct dispatcher *dispatcher;
     struct store_lock lock;
     struct pulse pulse;
+    struct setback setback;
+    int64_t wait_until_ms;     /* mono, while it waits */
     uint64_t delivered_before; /* when the status was last told */
     int64_t drain_until_ms;    /* mono */
     bool opened, secrets_are_plain;
@@ -49,7 +52,7 @@ static void supervisor_for_each_handle(struct supervisor *supervisor,
         (uv_handle_t *)&supervisor->terminate,     (uv_handle_t *)&supervisor->interrupt,
         (uv_handle_t *)&supervisor->hang_up,       (uv_handle_t *)&supervisor->drain_timer,
         (uv_handle_t *)&supervisor->status_timer,  (uv_handle_t *)&supervisor->watchdog_timer,
-        (uv_handle_t *)&supervisor->group_changed,
+        (uv_handle_t *)&supervisor->group_changed, (uv_handle_t *)&supervisor->setback_timer,
     };
     for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
         act(handles[i]);
@@ -92,6 +95,10 @@ static void supervisor_stop(struct supervisor *supervisor) {
     if (task_group_state(supervisor->group) == TASK_GROUP_FAILED) {
         task_group_error(supervisor->group, supervisor->error);
         supervisor->result = supervisor->error->kind;
+        setback_fail(&supervisor->setback, supervisor->error, clock_now().wall_ms,
+                     supervisor->lock.fd);
+    } else {
+        setback_end(&supervisor->setback, supervisor->lock.fd);
     }
     dispatcher_close(supervisor->dispatcher);
     supervisor_block_signals();
@@ -129,7 +136,10 @@ static void supervisor_drain(struct supervisor *supervisor) {
 static void supervisor_on_stop_signal(uv_signal_t *signal, int number) {
     struct supervisor *supervisor = signal->data;
     (void)number;
-    if (supervisor->stage == STAGE_STARTING || supervisor->stage == STAGE_RUNNING) {
+    if (supervisor->stage == STAGE_WAITING) {
+        notify_stopping();
+        supervisor_stop(supervisor);
+    } else if (supervisor->stage == STAGE_STARTING || supervisor->stage == STAGE_RUNNING) {
         supervisor_drain(supervisor);
     } else if (supervisor->stage == STAGE_DRAINING) {
         log_event(LOG_DRAIN_CUT_SHORT,
@@ -196,9 +206,12 @@ static void supervisor_on_status(uv_timer_t *timer) {
                               now.wall_ms);
     else if (supervisor->stage == STAGE_DRAINING)
         notify_status_draining(&counts, supervisor->drain_until_ms - now.mono_ms);
+    else if (supervisor->stage == STAGE_WAITING)
+        notify_status_waiting(&supervisor->setback, supervisor->wait_until_ms - now.mono_ms);
     else
         notify_status_starting();
-    if (supervisor->stage != STAGE_RUNNING && dispatcher_alive(supervisor->dispatcher))
+    if (supervisor->stage == STAGE_WAITING ||
+        (supervisor->stage != STAGE_RUNNING && dispatcher_alive(supervisor->dispatcher)))
         notify_patience();
     supervisor->delivered_before = counts.delivered;
     pulse_tell(&supervisor->pulse, counts.in_flight);
@@ -211,6 +224,14 @@ static void supervisor_on_watchdog(uv_timer_t *timer) {
 }
 
 /* ---- starting -------------------------------------------------------------------------------- */
+
+static void supervisor_on_well(uv_timer_t *timer) {
+    struct supervisor *supervisor = timer->data;
+    char well[DURATION_TEXT_BYTES];
+    log_line(LEVEL_INFO, "it has run for %s without a failure: the last one is forgotten",
+             duration_format(SETBACK_WELL_MS, well));
+    setback_end(&supervisor->setback, supervisor->lock.fd);
+}
 
 static void supervisor_check_ready(struct supervisor *supervisor) {
     if (supervisor->stage != STAGE_STARTING || !supervisor->opened ||
@@ -225,6 +246,8 @@ static void supervisor_check_ready(struct supervisor *supervisor) {
     log_event(LOG_STARTED, "ready: outhookd " OUTHOOK_VERSION ", %" PRId64 " workers",
               supervisor->config->workers);
     notify_ready();
+    if (supervisor->setback.failures)
+        uv_timer_start(&supervisor->setback_timer, supervisor_on_well, SETBACK_WELL_MS, 0);
 }
 
 static void supervisor_on_opened(void *context) {
@@ -257,11 +280,13 @@ static void supervisor_init_handles(struct supervisor *supervisor) {
     uv_timer_init(loop, &supervisor->drain_timer);
     uv_timer_init(loop, &supervisor->status_timer);
     uv_timer_init(loop, &supervisor->watchdog_timer);
+    uv_timer_init(loop, &supervisor->setback_timer);
     resource_check(uv_async_init(loop, &supervisor->group_changed, supervisor_on_group_changed),
                    "the main loop's wake-up");
     supervisor->terminate.data = supervisor->interrupt.data = supervisor->hang_up.data = supervisor;
     supervisor->drain_timer.data = supervisor->status_timer.data = supervisor;
     supervisor->watchdog_timer.data = supervisor->group_changed.data = supervisor;
+    supervisor->setback_timer.data = supervisor;
 }
 
 static void supervisor_start_handles(struct supervisor *supervisor) {
@@ -273,6 +298,30 @@ static void supervisor_start_handles(struct supervisor *supervisor) {
     if (watchdog_ms)
         uv_timer_start(&supervisor->watchdog_timer, supervisor_on_watchdog, watchdog_ms,
                        watchdog_ms);
+}
+
+/* A thread that can't be started fails the group, which the loop then learns like any failure. */
+static void supervisor_start_tasks(struct supervisor *supervisor) {
+    supervisor->stage = STAGE_STARTING;
+    if (task_group_start(supervisor->group, supervisor->error))
+        uv_async_send(&supervisor->group_changed);
+}
+
+static void supervisor_on_waited(uv_timer_t *timer) {
+    supervisor_start_tasks(timer->data);
+}
+
+/* Here rather than by exit and start, which would be so many lines, and a little work each time. */
+static void supervisor_wait(struct supervisor *supervisor, int64_t wait_ms) {
+    char wait[DURATION_TEXT_BYTES];
+    supervisor->stage = STAGE_WAITING;
+    supervisor->wait_until_ms = clock_now().mono_ms + wait_ms;
+    log_event(LOG_START_PUT_OFF,
+              "it has failed %" PRId64 " times in a row, the last time as follows, and waits %s "
+              "before it works again: %s; when that is mended, restart it now to go on at once",
+              supervisor->setback.failures, duration_format((wait_ms + 999) / 1000 * 1000, wait),
+              supervisor->setback.error.text);
+    uv_timer_start(&supervisor->setback_timer, supervisor_on_waited, (uint64_t)wait_ms, 0);
 }
 
 static void supervisor_start(struct supervisor *supervisor, struct http_policy *policy,
@@ -288,10 +337,12 @@ static void supervisor_start(struct supervisor *supervisor, struct http_policy *
     supervisor->dispatcher = dispatcher_new(&supervisor->loop, supervisor->group,
                                             supervisor->config, policy, keys, &events);
     supervisor_start_handles(supervisor);
-    /* A thread that can't be started fails the group, which the loop then learns like any failure.
-     */
-    if (task_group_start(supervisor->group, supervisor->error))
-        uv_async_send(&supervisor->group_changed);
+    setback_read(&supervisor->setback, supervisor->lock.fd);
+    int64_t wait_ms = setback_wait_ms(&supervisor->setback, clock_now().wall_ms);
+    if (wait_ms)
+        supervisor_wait(supervisor, wait_ms);
+    else
+        supervisor_start_tasks(supervisor);
 }
 
 int supervisor_run(struct config *config, const struct supervisor_options *options,

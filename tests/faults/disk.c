@@ -43,9 +43,10 @@ struct control {
     int32_t open_errno, read_errno, write_errno, sync_errno; /* 0: the call succeeds */
     int32_t files;                                           /* a bit for each file they are for */
     int32_t unused;
-    _Atomic int64_t changes; /* writes, truncations, syncs and removals so far */
-    int64_t die_at;          /* the number of the change before which the process is killed */
-    _Atomic int64_t failed;  /* calls that were made to fail */
+    _Atomic int64_t changes;  /* writes, truncations, syncs and removals so far */
+    int64_t die_at;           /* the number of the change before which the process is killed */
+    _Atomic int64_t failed;   /* calls that were made to fail */
+    int64_t bad_from, bad_to; /* bytes of the database that can't be read */
 };
 
 /* What stands before the bytes of a record. The offset of what is renamed is the other file. */
@@ -171,8 +172,12 @@ static bool open_fails(enum file file) {
     return control && file != OTHER && fails(file, control->open_errno);
 }
 
-static bool read_fails(enum file file) {
-    return control && file != OTHER && fails(file, control->read_errno);
+static bool read_fails(enum file file, off_t offset, size_t length) {
+    if (!control || file == OTHER)
+        return false;
+    bool bad =
+        file == DATABASE && offset < control->bad_to && offset + (off_t)length > control->bad_from;
+    return fails(file, bad ? EIO : control->read_errno);
 }
 
 /* Counts a change; the process may end before it. */
@@ -267,7 +272,7 @@ int close(int fd) {
 }
 
 ssize_t pread(int fd, void *bytes, size_t length, off_t offset) {
-    return read_fails(which_fd(fd)) ? -1 : real.pread(fd, bytes, length, offset);
+    return read_fails(which_fd(fd), offset, length) ? -1 : real.pread(fd, bytes, length, offset);
 }
 
 ssize_t pread64(int fd, void *bytes, size_t length, off_t offset) {

@@ -37,7 +37,7 @@ class Disk:
         assert LIBRARY.exists(), f"{LIBRARY} is not built"
         self.environment = {"LD_PRELOAD": ":".join([*sanitizer(), str(LIBRARY)]), "OUTHOOK_DISK_DATABASE": str(self.db)}
         path = pathlib.Path(directory) / "disk.control"
-        path.write_bytes(bytes(48))
+        path.write_bytes(bytes(64))
         with open(path, "r+b") as file:
             self.memory = mmap.mmap(file.fileno(), 0)
         self.environment["OUTHOOK_DISK_CONTROL"] = str(path)
@@ -55,7 +55,13 @@ class Disk:
         """From now on these calls end with these errno numbers; 0: they succeed."""
         struct.pack_into("iiiii", self.memory, 0, open, read, write, sync, files)
 
+    def fail_page(self, number, size):
+        """This page of the database can't be read from now on. It is the only one."""
+        struct.pack_into("qq", self.memory, 48, (number - 1) * size, number * size)
+        self.fail()
+
     def heal(self):
+        struct.pack_into("qq", self.memory, 48, 0, 0)
         self.fail()
 
     def die_at(self, number):

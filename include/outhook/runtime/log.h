@@ -32,6 +32,7 @@ enum { LOG_FIELDS_MAX = 12 };
     X(STORE_BLOCKED, LEVEL_WARNING, "cd1e4d69d1394abd83fc3bd7587b699f", "store-blocked")           \
     X(STORE_RECOVERED, LEVEL_INFO, "e210105f08544732a722f2ab5b882ddd", "store-recovered")          \
     X(MIGRATED, LEVEL_INFO, "93a00039df4746649435597ecf8ac9b7", "migrated")                        \
+    X(START_PUT_OFF, LEVEL_WARNING, "c91dbc6e966649b09abfcc62946f29e8", "start-put-off")           \
     X(LINES_LOST, LEVEL_WARNING, "b1e7ac3b48f7442ab22b9eb3337381e4", "lines-lost")
 
 enum log_event {

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 struct dispatcher_counts;
+struct setback;
 
 /* Whether anybody listens. */
 bool notify_is_heard(void);
@@ -27,7 +28,10 @@ void notify_stopping(void);
  * repeated for as long as that is true. */
 void notify_patience(void);
 
-/* The line that `systemctl status` shows while the database is opened and its lanes are loaded. */
+/* The line that `systemctl status` shows while it waits, for `left_ms` more, after failures. */
+void notify_status_waiting(const struct setback *setback, int64_t left_ms);
+
+/* The same while the database is opened and its lanes are loaded. */
 void notify_status_starting(void);
 
 /* The same while it runs. `per_second`: deliveries that arrived in the last second. */

@@ -4,6 +4,8 @@
 /*
  * The daemon's life: starts the parts together, passes on signals, and stops the parts in order.
  *
+ *      WAITING (after failures in a row) ──time is up──▶ STARTING, ──SIGTERM, SIGINT──▶ STOPPED
+ *
  *      STARTING ──all parts ready, lanes loaded──▶ RUNNING ──SIGHUP──▶ (reload) ──▶ RUNNING
  *          │                                          │
  *          ├──────────────SIGTERM, SIGINT─────────────┴──▶ DRAINING ──drained, or the time is up,
