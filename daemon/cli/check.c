@@ -1,3 +1,5 @@
+#include "outhook/base/clock.h"
+#include "outhook/cli/glance_text.h"
 #include "outhook/cli/json.h"
 #include "outhook/cli/terminal.h"
 #include "outhook/cli/text.h"
@@ -119,18 +121,33 @@ static void check_configuration(const struct command *command, const struct chec
     config_free(&config);
 }
 
+/* One that has failed and runs again may do so because all is well now. */
+static void check_failures(const struct checkup *checkup, const struct glance *glance) {
+    struct buffer text = {0};
+    int64_t now_ms = clock_now().wall_ms;
+    bool works = glance->daemon_runs && !setback_wait_ms(&glance->setback, now_ms);
+    glance_append_daemon(&text, glance, now_ms);
+    checkup_find(checkup, works ? CHECKUP_WARNING : CHECKUP_BAD, "outhookd", "%s",
+                 buffer_text(&text));
+    buffer_free(&text);
+}
+
 static int check_daemon(struct database *database, const struct checkup *checkup,
                         struct error *error) {
-    int64_t pid = 0, pending = 0;
-    int r = database_integer(database, "SELECT pending FROM queue_depth", &pending, error);
+    struct glance glance = {0};
+    int r = database_integer(database, "SELECT pending FROM queue_depth", &glance.pending, error);
     if (r)
         return r;
-    if (overview_daemon_runs(database, &pid))
-        checkup_find(checkup, CHECKUP_GOOD, "outhookd", "runs, process %" PRId64, pid);
+    glance_read_daemon(database, &glance);
+    if (glance.setback.failures)
+        check_failures(checkup, &glance);
+    else if (glance.daemon_runs)
+        checkup_find(checkup, CHECKUP_GOOD, "outhookd", "runs, process %" PRId64,
+                     glance.daemon_pid);
     else
-        checkup_find(checkup, pending ? CHECKUP_BAD : CHECKUP_NOTE, "outhookd",
+        checkup_find(checkup, glance.pending ? CHECKUP_BAD : CHECKUP_NOTE, "outhookd",
                      "does not run, and %" PRId64 " deliveries wait: systemctl start outhookd",
-                     pending);
+                     glance.pending);
     return 0;
 }
 

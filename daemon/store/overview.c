@@ -82,7 +82,7 @@ static void read_daemon(int fd, struct glance *glance) {
 }
 
 /* The daemon locks a file of its own beside the database for as long as it lives. */
-static void look_for_daemon(const struct database *database, struct glance *glance) {
+void glance_read_daemon(const struct database *database, struct glance *glance) {
     char *path = store_lock_path(database->path);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     free(path);
@@ -98,7 +98,7 @@ static void look_for_daemon(const struct database *database, struct glance *glan
 
 bool overview_daemon_runs(const struct database *database, int64_t *pid) {
     struct glance glance = {0};
-    look_for_daemon(database, &glance);
+    glance_read_daemon(database, &glance);
     if (pid)
         *pid = glance.daemon_pid;
     return glance.daemon_runs;
@@ -129,7 +129,7 @@ int glance_read(struct database *database, struct glance *glance, struct error *
     };
     int r = 0;
     *glance = (struct glance){0};
-    look_for_daemon(database, glance);
+    glance_read_daemon(database, glance);
     for (size_t i = 0; !r && i < sizeof looks / sizeof *looks; i++)
         r = database_integer(database, looks[i].sql, looks[i].value, error);
     return r ? r : find_oldest(database, glance, error);

@@ -16,6 +16,7 @@ from command import succeed
 from database import count_is_right, query, run, value, wait_settled, wait_status
 from disk import INPUT_OUTPUT, Disk
 from service_manager import Manager
+from test_cli_check import check
 from test_moved_clock import library
 from test_what_happens import page_of, spoil
 from waiting import stays, wait_until
@@ -147,7 +148,9 @@ def test_a_service_manager_makes_no_loop_of_it(filled, disk, daemon, receiver):
         assert at["failed_at"] <= time.time() * 1000 < at["waits_until_at"] <= at["failed_at"] + 5000
         assert re.search(r"outhookd waiting for [1-5]s more, process \d+; failed 2 times in a row, the last one",
                          status_text(filled))
-        assert stays(lambda: len(manager.started) == 3, 2.5), "one more each tenth of a second it would be"
+        found = check(filled)[1]["outhookd", "bad"]
+        assert found.startswith("waiting for ") and "failed 2 times in a row" in found
+        assert stays(lambda: len(manager.started) == 3, 2), "one more each tenth of a second it would be"
         assert disk.failed == 2 and len(manager.lines("")) <= 3 * 5, "what each did and said"
         fault.mend()
         all_came(filled, receiver)
@@ -208,5 +211,6 @@ def test_a_first_failure_is_told_and_keeps_nobody_waiting(db, disk, daemon, rece
     one = daemon(prefix=disk.prefix)
     wait_status(db, "delivered")
     assert re.search(r"outhookd running, process \d+, \d calls? in flight; failed \d", status_text(db))
+    assert "failed" in check(db)[1]["outhookd", "warning"]
     one.stop()
     assert note(db) == {} and not query(db, "SELECT 1 FROM deliveries WHERE status <> 'delivered'")

@@ -30,6 +30,9 @@ struct glance {
 
 int glance_read(struct database *database, struct glance *glance, struct error *error) must_check;
 
+/* What the daemon tells of itself, without a look into the database. */
+void glance_read_daemon(const struct database *database, struct glance *glance);
+
 struct overview {
     struct glance glance;
     int64_t schema_version;
