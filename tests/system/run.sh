@@ -166,7 +166,7 @@ case ${1-} in
     # In two containers at once, each with less than a minute and a half to do.
     start one install enqueue ready status reload journal credentials sandbox
     first=$!
-    start two crash watchdog drain upgrade
+    start two crash setback watchdog drain upgrade
     second=$!
     collect one "$first"
     collect two "$second"
