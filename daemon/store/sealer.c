@@ -9,6 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Once it is said that all are sealed with a new key, the old one may be taken away at once: so a
+ * power loss must not bring back what was sealed with that. */
+#define SYNCED_AND_OVERWRITTEN "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON"
+#define AS_ALWAYS "PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF" /* database.c */
+
 enum { SLICE = 100, RETRY_MS = 100, FULL_RETRY_MS = 1000 };
 
 /* A slice in memory: a statement that reads is not held open over writes to the same table. */
@@ -135,7 +140,7 @@ static int seal_row(struct sealer *sealer, int64_t id, int64_t endpoint_id, cons
 
 static int slice_write(struct sealer *sealer, const struct slice *slice, int *sealed,
                        struct error *error) {
-    int r = database_run(sealer->database, "PRAGMA secure_delete = ON; BEGIN IMMEDIATE", error);
+    int r = database_run(sealer->database, SYNCED_AND_OVERWRITTEN "; BEGIN IMMEDIATE", error);
     for (int i = 0; !r && i < slice->count; i++)
         r = seal_row(sealer, slice->rows[i].id, slice->rows[i].endpoint_id, slice->rows[i].stored,
                      sealed, error);
@@ -143,7 +148,7 @@ static int slice_write(struct sealer *sealer, const struct slice *slice, int *se
         r = database_run(sealer->database, "COMMIT", error);
     if (!sqlite3_get_autocommit(sealer->database->handle))
         sqlite3_exec(sealer->database->handle, "ROLLBACK", NULL, NULL, NULL);
-    sqlite3_exec(sealer->database->handle, "PRAGMA secure_delete = OFF", NULL, NULL, NULL);
+    sqlite3_exec(sealer->database->handle, AS_ALWAYS, NULL, NULL, NULL);
     return r;
 }
 
@@ -156,23 +161,26 @@ static void round_end(struct sealer *sealer) {
     sealer->sealed = 0;
 }
 
-int sealer_run(struct sealer *sealer, int64_t now_mono_ms, int *sealed, struct error *error) {
+/* What was sealed before, by a daemon that was then killed, may be in the files still. */
+int sealer_run(struct sealer *sealer, int64_t now_mono_ms, int *stale, struct error *error) {
     struct slice slice = {0};
-    *sealed = 0;
+    bool first_round = sealer->all;
+    int sealed = 0;
+    *stale = 0;
     int r = slice_read(sealer, &slice, error);
     if (!r && slice.count)
-        r = slice_write(sealer, &slice, sealed, error);
+        r = slice_write(sealer, &slice, &sealed, error);
     patience_note(&sealer->patience, r, "secrets stay in the database as they are", error);
     if (r == ERROR_BUSY || r == ERROR_FULL) {
         sealer->not_before_ms = now_mono_ms + (r == ERROR_BUSY ? RETRY_MS : FULL_RETRY_MS);
-        *sealed = 0;
         r = 0;
-    } else if (!r && slice.count == SLICE) {
-        sealer->after = slice.rows[SLICE - 1].id;
-        sealer->sealed += *sealed;
     } else if (!r) {
-        sealer->sealed += *sealed;
-        round_end(sealer);
+        sealer->sealed += sealed;
+        *stale = sealed + first_round;
+        if (slice.count == SLICE)
+            sealer->after = slice.rows[SLICE - 1].id;
+        else
+            round_end(sealer);
     }
     slice_free(&slice);
     return r;

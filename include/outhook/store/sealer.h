@@ -49,9 +49,10 @@ bool sealer_is_due(const struct sealer *sealer, int64_t now_mono_ms);
 /* The mono ms from which on it has, or CLOCK_NEVER. */
 int64_t sealer_due_at(const struct sealer *sealer);
 
-/* Seals the next few, in one transaction; *sealed becomes how many. A lock or a full disk is no
+/* Seals the next few, in one transaction that is synced; *stale becomes more than 0 when the files
+ * may hold what was there before, so that the log has to be emptied. A lock or a full disk is no
  * error: it is tried again a little later, and spoken of when that takes long. */
-int sealer_run(struct sealer *sealer, int64_t now_mono_ms, int *sealed,
+int sealer_run(struct sealer *sealer, int64_t now_mono_ms, int *stale,
                struct error *error) must_check;
 
 #endif
