@@ -4,7 +4,9 @@
  *     OUTHOOK_DISK_DATABASE=/path/outhook.db   whose files are meant: it, -wal, -journal, -shm, and
  *                                              the copy that is made before a migration
  *     OUTHOOK_DISK_CONTROL=FILE                struct control: which calls fail, when to die
- *     OUTHOOK_DISK_RECORD=FILE                 every change and sync of these files is written here
+ *     OUTHOOK_DISK_RECORD=FILE                 changes and syncs of these files go here
+ *     OUTHOOK_DISK_TOLD=WORDS                  and when a process says these words, to stderr
+ *     OUTHOOK_DISK_SYNC_MS=N                   a sync that is recorded takes so long
  *
  * disk.py is the other side. What SQLite does to the database's files passes through here on its
  * way to the C library: it calls these by name. Shared memory (-shm) is mapped and means nothing
@@ -28,6 +30,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { FDS_MAX = 65536 };
@@ -35,8 +38,10 @@ enum { FDS_MAX = 65536 };
 /* A copy is made under a name of its own, is renamed to be the fresh one, and then the copy. */
 enum file { OTHER, DATABASE, WAL, JOURNAL, SHM, DIRECTORY, COPY_TEMPORARY, COPY_FRESH, COPY };
 
-/* 6 is a mark, which disk.py makes. */
-enum operation { CREATE = 1, WRITE, TRUNCATE, SYNC, UNLINK, RENAME = 7 };
+/* Marks are also made by disk.py, and have a number for an offset. */
+enum operation { CREATE = 1, WRITE, TRUNCATE, SYNC, UNLINK, MARK, RENAME };
+
+enum { TOLD = -1 }; /* the number of the mark that words make */
 
 /* disk.py writes it, and reads the counts. */
 struct control {
@@ -58,11 +63,14 @@ struct record {
 static char database_path[PATH_MAX], directory_path[PATH_MAX];
 static struct control *control;
 static int record_fd = -1;
+static const char *told_words;
+static long sync_ms;
 static atomic_uchar files[FDS_MAX];
 
 /* ---- what is preloaded over ------------------------------------------------------------------ */
 
 static struct {
+    ssize_t (*write)(int fd, const void *bytes, size_t length);
     int (*open)(const char *path, int flags, ...);
     int (*close)(int fd);
     int (*unlink)(const char *path);
@@ -95,6 +103,7 @@ static void name_paths(const char *path) {
 }
 
 __attribute__((constructor)) static void begin(void) {
+    find(&real.write, "write");
     find(&real.open, "open");
     find(&real.close, "close");
     find(&real.unlink, "unlink");
@@ -107,6 +116,9 @@ __attribute__((constructor)) static void begin(void) {
     find(&real.pwrite, "pwrite");
     const char *path = getenv("OUTHOOK_DISK_DATABASE");
     const char *shared = getenv("OUTHOOK_DISK_CONTROL"), *record = getenv("OUTHOOK_DISK_RECORD");
+    const char *slow = getenv("OUTHOOK_DISK_SYNC_MS");
+    told_words = getenv("OUTHOOK_DISK_TOLD");
+    sync_ms = slow ? strtol(slow, NULL, 10) : 0;
     if (path)
         name_paths(path);
     if (shared) {
@@ -221,7 +233,7 @@ static void record(enum operation operation, enum file file, int64_t offset, int
         memcpy(pieces + total, bytes, (size_t)length);
         total += (size_t)length;
     }
-    if (write(record_fd, pieces, total) != (ssize_t)total)
+    if (real.write(record_fd, pieces, total) != (ssize_t)total)
         abort();
     free(pieces);
 }
@@ -330,6 +342,7 @@ static int sync_file(int fd, int (*sync)(int fd)) {
         return -1;
     if (!records(file))
         return sync(fd);
+    nanosleep(&(struct timespec){sync_ms / 1000, sync_ms % 1000 * 1000000}, NULL);
     record_begin();
     int r = sync(fd);
     if (!r)
@@ -394,4 +407,15 @@ int mkostemp(char *path, int flags) {
     if (fd >= 0 && fd < FDS_MAX)
         atomic_store(&files[fd], (unsigned char)file);
     return fd;
+}
+
+/* Before they can be read, so that whoever acts on them comes later. */
+ssize_t write(int fd, const void *bytes, size_t length) {
+    if (fd == STDERR_FILENO && record_fd >= 0 && told_words &&
+        memmem(bytes, length, told_words, strlen(told_words))) {
+        record_begin();
+        record(MARK, OTHER, TOLD, 0, NULL);
+        record_end();
+    }
+    return real.write(fd, bytes, length);
 }

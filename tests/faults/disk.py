@@ -20,6 +20,7 @@ NO_SPACE, NO_QUOTA, INPUT_OUTPUT, READ_ONLY = errno.ENOSPC, errno.EDQUOT, errno.
 DATABASE, WAL, JOURNAL, SHM, DIRECTORY, COPY_TEMPORARY, COPY_FRESH, COPY = range(1, 9)
 ALL_FILES = 1 << DATABASE | 1 << WAL | 1 << JOURNAL | 1 << SHM
 CREATE, WRITE, TRUNCATE, SYNC, UNLINK, MARK, RENAME = range(1, 8)
+TOLD = -1  # the mark that words make which a process says
 RECORD = struct.Struct("IIqq")
 
 
@@ -32,7 +33,7 @@ def sanitizer():
 class Disk:
     """Of one database. `environment` is for the processes that are to use it."""
 
-    def __init__(self, db, directory, record=False):
+    def __init__(self, db, directory, record=False, told=None, sync_ms=0):
         self.db = pathlib.Path(db).resolve()
         assert LIBRARY.exists(), f"{LIBRARY} is not built"
         self.environment = {"LD_PRELOAD": ":".join([*sanitizer(), str(LIBRARY)]), "OUTHOOK_DISK_DATABASE": str(self.db)}
@@ -45,6 +46,9 @@ class Disk:
             self.record = pathlib.Path(directory) / "disk.record"
             self.record.write_bytes(b"")
             self.environment["OUTHOOK_DISK_RECORD"] = str(self.record)
+            self.environment["OUTHOOK_DISK_SYNC_MS"] = str(sync_ms)
+        if told:
+            self.environment["OUTHOOK_DISK_TOLD"] = told
 
     @property
     def prefix(self):

@@ -66,8 +66,8 @@ def tear(operation, chance):
 class Model:
     """The files as they surely are on the disk, and what is under way to it."""
 
-    def __init__(self):
-        self.durable, self.waiting = {}, []
+    def __init__(self, durable):
+        self.durable, self.waiting = {file: bytearray(content) for file, content in durable.items()}, []
 
     @staticmethod
     def is_synced(one, file):
@@ -142,9 +142,10 @@ class Point:
         self.number, self.how, self.last, self.files, self.marks, self.where = number, how, last, files, marks, where
 
 
-def power_losses(operations, stops, chance, randoms):
-    """A Point for each image that is to be looked at, in the order of the record."""
-    model, marks = Model(), []
+def power_losses(operations, stops, chance, randoms, durable=()):
+    """A Point for each image that is to be looked at, in the order of the record. `durable` is what was on the disk
+    before it: {file: bytes}."""
+    model, marks = Model(dict(durable)), []
     for number, operation in enumerate(operations):
         if operation[0] == MARK:
             marks.append(operation[2])

@@ -45,7 +45,7 @@ mutant() {
         echo "$name was NOT noticed by $*"
         failures=$((failures + 1))
     else
-        echo "$name was noticed: $(grep -m 1 -E '^(WRONG|E  )' "$work/log" | cut -c1-200)"
+        echo "$name was noticed: $(grep -m 1 -E '^(WRONG|E  |AssertionError)' "$work/log" | cut -c1-200)"
     fi
     cp "$work/kept" "$work/$source"
 }
@@ -62,7 +62,7 @@ mutant "outcomes-in-no-transaction" $writer 2 \
 mutant "migration-in-no-transaction" daemon/store/migration.c 2 \
     's/"BEGIN IMMEDIATE"/"SELECT 1"/; s/r = database_run(database, "COMMIT", error)/r = 0/' \
     faults/sweep.py --every 5 migrate
-mutant "sealed-ones-not-overwritten" daemon/store/sealer.c 1 's/PRAGMA secure_delete = ON; //' faults/sweep.py seal
+mutant "sealed-ones-not-overwritten" daemon/store/sealer.c 1 's/; PRAGMA secure_delete = ON//' faults/sweep.py seal
 mutant "no-sync-at-a-checkpoint" daemon/store/database.c 1 \
     's/PRAGMA synchronous = NORMAL; PRAGMA secure/PRAGMA synchronous = OFF; PRAGMA secure/' \
     faults/power.py --webhooks 60 --random 1 --runs 2
@@ -75,6 +75,16 @@ mutant "no-copy" daemon/store/database.c 1 's/ && !options->no_copy;/ \&\& false
 mutant "an-upgrade-in-no-transaction" daemon/store/migration.c 2 \
     's/"BEGIN IMMEDIATE"/"SELECT 1"/; s/r = database_run(database, "COMMIT", error)/r = 0/' \
     faults/power_upgrade.py --every 10 --random 1 --runs 20
+mutant "sealed-and-not-synced" daemon/store/sealer.c 1 's/PRAGMA synchronous = FULL; PRAGMA secure/PRAGMA secure/' \
+    faults/power_sealing.py --secrets 12 --every 50 --random 1 --runs 2
+mutant "a-predecessors-secrets-left" daemon/store/sealer.c 1 's/= sealed + first_round;/= sealed;/' \
+    faults/power_sealing.py --secrets 12 --every 50 --random 1 --runs 20
+mutant "sealed-in-no-transaction" daemon/store/sealer.c 1 's/; BEGIN IMMEDIATE"/; PRAGMA secure_delete = OFF"/' \
+    faults/power_sealing.py --secrets 12 --every 50 --random 1 --runs 2
+mutant "the-log-not-emptied" daemon/store/store.c 1 's/^    if (sealed)$/    if (sealed < 0)/' \
+    faults/power_sealing.py --secrets 12 --every 50 --random 1 --runs 2
+mutant "sealed-with-the-old-key" daemon/store/sealer.c 1 's/^    if (sealer->all)$/    if (0)/' \
+    faults/power_sealing.py --secrets 12 --every 50 --random 1 --runs 2
 mutant "writing-on-after-a-disk-failed" daemon/store/store.c 1 \
     's/bool broken = r == ERROR_DISK || r == ERROR_DAMAGED;/bool broken = false;/' \
     -m pytest -q -p no:cacheprovider e2e/test_disk_faults.py -k input_output

@@ -3,37 +3,36 @@
     /usr/bin/python3 -B tests/faults/power_upgrade.py [--webhooks 40] [--every 1] [--random 2] [--runs 20] [--seed 1]
 
 A database of the first schema is made and filled by the stock sqlite3, and what was committed last is in its log still
-when an outhookd with
-today's migrations and one more comes to it. Whatever is then left on the disk: each webhook that somebody was told of as
-committed is in it, as it is in the copy, which is there, and whole, wherever the schema is newer than the first one. A
-copy that is only half made never has the name of one. outhookd, started on some of it, ends the upgrade and delivers.
+when an outhookd with today's migrations and one more comes to it. Whatever is then left on the disk: each webhook that
+somebody was told of as committed is in it. Those of before the upgrade are also in the copy, which is there, and whole,
+wherever the schema is newer than the first one; what is only half a copy never has the name of one. outhookd, started
+on some of it, ends the upgrade and delivers.
 """
 
 import argparse
-import contextlib
 import random
 import sqlite3
-import subprocess
 import sys
 import time
 
-from disk import COPY, MARK, SYNC, Disk
+from disk import COPY, MARK, SYNC
 from daemon import Daemon, LOOPBACK
-from database import ENVIRONMENT, MIGRATIONS, query, value
+from database import MIGRATIONS, query, value
 from images import ENDINGS, lay_out, memory_directory, points, power_losses, read_record
 from ledger import Ledger
+from recording import Recorded
 from world import SETTINGS, Audit, audit_file, wait_drained
+
 NEXT, NEWEST = "faults/outhookd_next", len(MIGRATIONS) + 1
 SCHEMA = "SELECT group_concat(sql, char(10)) FROM (SELECT sql FROM sqlite_schema ORDER BY type, name)"
 
 
-class Recording:
-    """`promises[n]` holds the uids of the n-th mark; from the mark `upgraded_from` on outhookd may be at work."""
+class Recording(Recorded):
+    """`promises[n]` are uids; from the mark `upgraded_from` on outhookd may be at work."""
 
     def __init__(self, directory, ledger, webhooks, chance):
-        self.db, self.chance, self.url = directory / "outhook.db", chance, ledger.url("/good/1")
-        self.disk, self.promises = Disk(self.db, directory, record=True), []
-        self.environment = {**ENVIRONMENT, **self.disk.environment}
+        super().__init__(directory)
+        self.chance, self.url = chance, ledger.url("/good/1")
         first = MIGRATIONS[0].read_text()
         self.sqlite(f"""PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;
                         BEGIN; {first} PRAGMA user_version = 1; COMMIT;""")
@@ -50,30 +49,11 @@ class Recording:
         self.schema = value(self.db, SCHEMA)
         self.operations = read_record(self.disk.record)
 
-    def sqlite(self, sql):
-        done = subprocess.run(["sqlite3", "-bail", "-cmd", ".timeout 20000", self.db], input=sql, env=self.environment,
-                              text=True, capture_output=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
     def insert(self):
         count, length = self.chance.choice((1, 1, 3, 10)), self.chance.choice((20, 3000, 9000))
-        uids = self.sqlite(f"""BEGIN IMMEDIATE; INSERT INTO webhooks (url, payload)
-                               SELECT '{self.url}', printf('%.*c', {length}, 'x') FROM generate_series(1, {count})
-                               RETURNING uid; COMMIT;""").split()
-        self.disk.mark(len(self.promises))
-        self.promises.append(uids)
-
-    @contextlib.contextmanager
-    def keeping_the_log(self):
-        """As somebody has the database open, nobody who closes it is the last one, who would empty the log."""
-        other = subprocess.Popen(["sqlite3", self.db], env=self.environment, text=True, stdin=subprocess.PIPE,
-                                 stdout=subprocess.PIPE)
-        other.stdin.write("SELECT count(*) FROM webhooks;\n")
-        other.stdin.flush()
-        other.stdout.readline()
-        yield
-        other.communicate()
+        self.promise(self.sqlite(f"""BEGIN IMMEDIATE; INSERT INTO webhooks (url, payload)
+            SELECT '{self.url}', printf('%.*c', {length}, 'x') FROM generate_series(1, {count})
+            RETURNING uid; COMMIT;""").split())
 
     def promised(self, marks):
         return [uid for mark in marks for uid in self.promises[mark]]

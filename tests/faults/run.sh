@@ -40,6 +40,7 @@ if [ -z "$long" ]; then
     part power --webhooks 80 --random 1 --runs 6
     part power --webhooks 30 --control
     part power_upgrade --every 10 --random 1 --runs 5
+    part power_sealing --secrets 12 --every 50 --random 1 --runs 5
     part soak --seconds 45
 else
     part sweep
@@ -47,6 +48,7 @@ else
     part power --webhooks 300 --random 5 --runs 60
     part power --webhooks 60 --control
     part power_upgrade --random 5 --runs 60
+    part power_sealing --random 5 --runs 60
     part soak --seconds 3600
 fi
 exit "$status"
