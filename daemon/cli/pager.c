@@ -27,7 +27,7 @@ static void pager_exec(const char *command) {
      * far, K: Ctrl-C ends it. */
     setenv("LESS", "FRSXMK", 0);
     setenv("LESSCHARSET", "utf-8", 0);
-    /* Where there is no less. e: ends at the end, f: no folding, as it counts colours as letters. */
+    /* Without less. e: ends at the end, f: no folding, as it takes colours for letters. */
     setenv("MORE", "-ef", 0);
     if (getenv("SUDO_UID")) /* from less, commands can be run */
         setenv("LESSSECURE", "1", 1);
