@@ -42,13 +42,16 @@ make_tree() {
         return
     fi
     depends=libcurl4,libinih1,libmicrohttpd12,libsqlite3-0,libssl3,libsystemd0,libuv1,ca-certificates
-    sources=/etc/apt/sources.list.d/debian.sources
-    [ -e "$sources" ] || sources=/etc/apt/sources.list
+    # Whatever made this system chose the name; mmdebstrap's own is 0000debian.sources. None: Debian's mirror.
+    sources=()
+    for file in /etc/apt/sources.list.d/*debian.sources /etc/apt/sources.list; do
+        ! grep -qs '^[^#]*bookworm' "$file" || [ "${#sources[@]}" -gt 0 ] || sources=("$file")
+    done
     # What it mounts in the tree goes with its own mount namespace, even when it is killed.
     unshare --mount --propagation private mmdebstrap --variant=minbase --mode=root \
         --include="systemd,systemd-sysv,dbus,procps,sqlite3,socat,dnsmasq-base,openssl,$depends" \
         --dpkgopt=path-exclude=/usr/share/locale/* --aptopt='APT::Update::Error-Mode "any"' \
-        bookworm "$1" "$sources"
+        bookworm "$1" "${sources[@]}"
 }
 
 check_package() {
