@@ -12,7 +12,11 @@ stop_signal=TERM
 
 # make_directory NAME: a temporary one, in $directory.
 make_directory() {
-    directory=$(mktemp -d "${TMPDIR:-/tmp}/$1.XXXXXX")
+    directory=$(mktemp -d "${TMPDIR:-/tmp}/$1.XXXXXX") || {
+        directory=
+        echo "There can be no temporary directory in ${TMPDIR:-/tmp}; TMPDIR may name another place." >&2
+        exit 1
+    }
 }
 
 # is_alive PROCESS: a zombie is not alive, though kill -0 finds it.

@@ -43,6 +43,10 @@ build_step() {
 }
 
 make_directory outhook-quickstart
+# On a full disk what would explain a failure could not be written either.
+free_mib=$(($(stat --file-system --format='%a * %S' "$directory") / 1048576))
+[ "$free_mib" -ge 16 ] ||
+    fail "only $free_mib MiB are free in ${TMPDIR:-/tmp}, and it takes 16. Make room, or let TMPDIR name another place."
 # shellcheck disable=SC2154,SC2086 # a list of words, from packages.sh
 packages_install "$directory/apt.log" $packages_to_build || exit 1
 

@@ -100,3 +100,26 @@ def test_ctrl_c_before_the_end_leaves_nothing_behind(quickstart, tmp_path, momen
     quickstart.wait_for(moment)
     assert quickstart.interrupt() == 130
     assert descendants(quickstart.mark) == [] and list(tmp_path.iterdir()) == []
+
+
+# ---- nowhere to write ----------------------------------------------------------------------------
+
+
+def once(directory, before=""):
+    script = f"{before} exec sh {REPOSITORY / 'daemon/quickstart.sh'} --once"
+    return subprocess.run(["unshare", "--mount", "sh", "-c", script] if before else ["sh", "-c", script], cwd="/",
+                          env={**os.environ, "TMPDIR": str(directory)}, text=True, capture_output=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
+def test_a_full_disk_is_said_before_anything_is_built(tmp_path):
+    done = once(tmp_path, f"mount -t tmpfs -o size=2M small {tmp_path} &&")
+    assert (done.returncode, done.stdout) == (1, ""), done.stdout
+    assert done.stderr == (f"\nquickstart: only 2 MiB are free in {tmp_path}, and it takes 16. "
+                           "Make room, or let TMPDIR name another place.\n")
+
+
+def test_a_directory_that_is_not_there(tmp_path):
+    done = once(tmp_path / "none")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith(f"There can be no temporary directory in {tmp_path}/none; TMPDIR may name another place.\n")
