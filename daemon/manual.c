@@ -181,8 +181,10 @@ static void manual_command(void) {
     roff_section("EXIT STATUS");
     puts("0: done. 1: failed. 2: wrong usage. An error is one sentence on standard error.");
     roff_section("ENVIRONMENT");
-    puts(".TP\n.B OUTHOOK_DATABASE\nThe database file.\n.TP\n.B NO_COLOR\nNo colours, "
-         "whatever its value.\n.TP\n.B COLUMNS\nThe terminal\\(aqs width.");
+    puts(
+        ".TP\n.B OUTHOOK_DATABASE\nThe database file.\n.TP\n.B NO_COLOR\nNo colours, "
+        "whatever its value.\n.TP\n.B TERM\nWhere it is dumb, there are no colours, and nothing is "
+        "drawn over.\n.TP\n.B COLUMNS\nThe terminal\\(aqs width.");
     puts(".TP\n.BR OUTHOOK_PAGER \", \" PAGER\nWhat shows long output on a terminal; the first of "
          "them that is set counts. Empty or cat: nothing does. Unless one is set, it is less, with "
          "the options FRSXMK where the environment has no LESS, or more.");

@@ -81,8 +81,13 @@ static void screen_catch(int number, void (*handler)(int)) {
     sigaction(number, &action, NULL);
 }
 
+bool screen_is_drawn(void) {
+    const char *term = getenv("TERM");
+    return terminal_is_stdout() && !(term && !strcmp(term, "dumb"));
+}
+
 void screen_open(void) {
-    screen.on_terminal = terminal_is_stdout();
+    screen.on_terminal = screen_is_drawn();
     screen.has_keys = screen.on_terminal && tcgetattr(STDIN_FILENO, &screen.before) == 0;
     screen_catch(SIGINT, on_end);
     screen_catch(SIGTERM, on_end);

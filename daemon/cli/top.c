@@ -128,7 +128,7 @@ static void add_lane(struct table *table, const struct activity_lane *lane,
 }
 
 static int top_table(struct top *top, struct error *error) {
-    int rows = terminal_is_stdout() ? screen_rows() - TOP_HEAD_ROWS : TOP_ROWS_PIPE;
+    int rows = screen_is_drawn() ? screen_rows() - TOP_HEAD_ROWS : TOP_ROWS_PIPE;
     struct activity_lane **lanes;
     size_t count = activity_window_first(&top->window, orders[top->order].order,
                                          rows < TOP_ROWS_MAX ? (size_t)rows : TOP_ROWS_MAX, &lanes);
@@ -158,14 +158,31 @@ static void print_line(const char *label, struct buffer *line) {
     buffer_free(&cut);
 }
 
+/* Without the date, the keys have room in 60 columns. */
+static void top_title_text(const struct top *top, bool in_full, struct buffer *text) {
+    struct buffer time = {0};
+    text_append_time(&time, clock_now().wall_ms);
+    if (in_full)
+        buffer_append(text, time.data, time.length);
+    else
+        buffer_print(text, "%.*s", (int)sizeof "hh:mm:ss" - 1,
+                     buffer_text(&time) + sizeof "yyyy-mm-dd " - 1);
+    buffer_print(text, top->stands_still ? ", stands still" : ", the last ");
+    if (!top->stands_still)
+        text_append_age(text, top->window.ms);
+    buffer_print(text, ", %s first", orders[top->order].word);
+    if (screen_is_drawn())
+        buffer_print(text, "; %sf r s b, space, q", in_full ? "keys: " : "");
+    buffer_free(&time);
+}
+
 static void top_title(const struct top *top) {
     struct buffer text = {0}, line = {0};
-    text_append_time(&text, clock_now().wall_ms);
-    buffer_print(&text, top->stands_still ? ", stands still" : ", the last ");
-    if (!top->stands_still)
-        text_append_age(&text, top->window.ms);
-    buffer_print(&text, ", %s first%s", orders[top->order].word,
-                 terminal_is_stdout() ? "; keys: f r s b, space, q" : "");
+    top_title_text(top, true, &text);
+    if (text.length > (size_t)terminal_columns()) {
+        buffer_clear(&text);
+        top_title_text(top, false, &text);
+    }
     text_append(&line, buffer_text(&text), text.length, terminal_columns());
     printf("%s%s%s\n", terminal_style(STYLE_DIM), buffer_text(&line), terminal_style(STYLE_PLAIN));
     buffer_free(&text);
@@ -270,7 +287,7 @@ static int top_wait(struct top *top, struct error *error) {
         if (key == SCREEN_END)
             return SCREEN_END;
         top_key(top, key);
-        int r = terminal_is_stdout() && !top->settings->json ? top_print(top, error) : 0;
+        int r = screen_is_drawn() && !top->settings->json ? top_print(top, error) : 0;
         if (r)
             return r;
     }
@@ -281,7 +298,7 @@ static int top_loop(struct top *top, struct error *error) {
     int r = glance_read(top->database, &top->glance, error);
     if (!r)
         r = activity_window_hold(&top->window, top->database, &top->glance, error);
-    if (!r && terminal_is_stdout() && !top->settings->json)
+    if (!r && screen_is_drawn() && !top->settings->json)
         r = top_print(top, error);
     while (!r && left-- > 0) {
         r = top_wait(top, error);

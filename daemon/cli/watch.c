@@ -17,7 +17,7 @@ static void watch_title(const char *title, int64_t every_ms) {
     text_append_time(&text, clock_now().wall_ms);
     buffer_print(&text, ", every ");
     text_append_age(&text, every_ms);
-    buffer_print(&text, "; q ends it");
+    buffer_print(&text, screen_is_drawn() ? "; q ends it" : "; Ctrl-C ends it");
     text_append(&line, buffer_text(&text), text.length, terminal_columns());
     printf("%s%s%s\n\n", terminal_style(STYLE_DIM), buffer_text(&line),
            terminal_style(STYLE_PLAIN));

@@ -119,6 +119,17 @@ def test_watch_in_a_pipe_prints_one_below_the_other(database):
         assert process.wait(30) == 0
 
 
+@keeps_signals
+@pytest.mark.parametrize("arguments", [("status", "--watch"), ("top",)], ids=" ".join)
+def test_so_it_does_on_a_terminal_that_can_not_be_drawn_over(database, arguments):
+    dumb = Terminal(*arguments, "--every", "100ms", "--database", database, env={"TERM": "dumb"})
+    while dumb.text.count(b"at most") < 3:
+        dumb.read()
+    dumb.process.send_signal(signal.SIGINT)
+    code, lines = dumb.finish()
+    assert code == 0 and "\033" not in "\n".join(lines) and "q ends" not in lines[0] and "keys" not in lines[0]
+
+
 @pytest.mark.parametrize("arguments, sentence", [
     (("--every", "1s"), "--every goes with --watch"),
     (("--watch", "--every", "99ms"), "from 100ms to 1d"),

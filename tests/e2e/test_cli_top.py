@@ -56,6 +56,7 @@ def test_the_screen_fits_and_shows_what_happens(busy, columns):
     picture = watch(screen, lambda picture: re.search(r"^dead .*\b30\b", picture, re.M)
                     and re.search(r"^good ", picture, re.M) and picture.count("failed too") == 2)
     assert max(map(len, picture.splitlines())) <= columns, picture
+    assert "f r s b, space, q" in picture.splitlines()[0]
     names = re.findall(r"^(good|bad|dead) ", picture, re.M)
     assert names[2] == "good", "failing ones come first"
     assert "running, process" in picture and "pending" in picture

@@ -3,7 +3,8 @@
 
 /*
  * Output that is drawn again and again: on a terminal over itself, on a screen of its own, which is
- * taken away at the end; in a pipe one below the other. One at a time, one thread.
+ * taken away at the end; in a pipe, and where TERM is dumb, one below the other. One at a time, one
+ * thread.
  *
  * On a terminal Ctrl-C, and all else that ends the program, gives the terminal back first, and
  * Ctrl-Z for as long as the program stands still.
@@ -13,6 +14,9 @@
 #include <stdint.h>
 
 enum screen_key { SCREEN_TIME = 0, SCREEN_END = -1 };
+
+/* Whether it is drawn over itself, and keys are taken: stdout is a terminal, and TERM not dumb. */
+bool screen_is_drawn(void);
 
 void screen_open(void);
 void screen_close(void);
