@@ -19,7 +19,7 @@
 
 #include <sqlite3.h>
 
-enum { OURS = 3 }; /* webhook-id, webhook-timestamp, Content-Type */
+enum { OURS = 4 }; /* User-Agent, webhook-id, webhook-timestamp, Content-Type */
 
 static struct database database;
 static struct queue queue;
