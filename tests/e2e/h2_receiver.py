@@ -11,10 +11,11 @@ from hyperframe.frame import GoAwayFrame
 
 
 class H2Call:
-    """The first request of a connection, and the frames to answer it with."""
+    """A request, and the frames to answer it with."""
 
-    def __init__(self, receiver, sock, connection, stream):
+    def __init__(self, receiver, sock, connection, stream, fields, body):
         self.receiver, self.sock, self.connection, self.stream = receiver, sock, connection, stream
+        self.fields, self.body = fields, body
 
     def flush(self):
         self.sock.sendall(self.connection.data_to_send())
@@ -72,13 +73,19 @@ class H2Receiver:
                 connection = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False))
                 connection.initiate_connection()
                 tls.sendall(connection.data_to_send())
+                fields, bodies = {}, {}
                 while data := tls.recv(1 << 16):
                     for event in connection.receive_data(data):
-                        if isinstance(event, h2.events.DataReceived) and self.takes_data:
+                        if isinstance(event, h2.events.RequestReceived):
+                            fields[event.stream_id] = {name.decode(): value.decode() for name, value in event.headers}
+                            bodies[event.stream_id] = b""
+                        elif isinstance(event, h2.events.DataReceived) and self.takes_data:
+                            bodies[event.stream_id] += event.data
                             connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
                         elif isinstance(event, h2.events.StreamEnded):
                             self.requests += 1
-                            self.script(H2Call(self, tls, connection, event.stream_id))
+                            self.script(H2Call(self, tls, connection, event.stream_id, fields.pop(event.stream_id),
+                                               bodies.pop(event.stream_id)))
                     tls.sendall(connection.data_to_send())
         except (OSError, h2.exceptions.ProtocolError):
             pass
@@ -91,3 +98,27 @@ class H2Receiver:
                 sock.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
+
+
+class H2Paths(H2Receiver):
+    """Answers each path with the statuses that on() has given it, as a Receiver does."""
+
+    def __init__(self, certificate, key):
+        self.statuses, self.calls, self.lock = {}, [], threading.Lock()
+        super().__init__(self._answer, certificate, key)
+
+    def on(self, path, statuses):
+        self.statuses[path] = statuses
+
+    def url(self, path="/hook"):
+        return f"https://127.0.0.1:{self.port}{path}"
+
+    def got(self, path):
+        with self.lock:
+            return [call for call in self.calls if call.fields[":path"] == path]
+
+    def _answer(self, call):
+        with self.lock:
+            self.calls.append(call)
+        statuses = self.statuses[call.fields[":path"]]
+        call.headers(statuses[min(len(self.got(call.fields[":path"])), len(statuses)) - 1], end=True)

@@ -21,13 +21,15 @@ GIVE_UP_S = 30
 SENTENCE = "memory"
 
 
-def prepare(db, url, **columns):
-    """A database with one endpoint, as a template that is copied for each k."""
+def prepare(db, url, secret=None, **columns):
+    """A database with one endpoint, as a template that is copied for each k. Without a secret it has a made-up one."""
     create(db)
     columns = {"name": "a", "url": url, "headers": '{"x-tenant": "seven"}', **columns}
     connection = sqlite3.connect(db)
     connection.execute(f"INSERT INTO endpoints ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
                        list(columns.values()))
+    if secret:
+        connection.execute("UPDATE endpoint_secrets SET secret = ?", (secret,))
     connection.commit()
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
@@ -47,7 +49,7 @@ def enqueue(db):
 
 
 def delivered(db):
-    return read(db, "SELECT status FROM deliveries") == [("delivered",)]
+    return set(read(db, "SELECT status FROM deliveries")) == {("delivered",)}
 
 
 class Result:
@@ -68,16 +70,20 @@ def ended_well(one):
     return "exit 1" if status == 1 else "abort"
 
 
-def try_one(k, template, directory, last=None, trace=False, settings=None):
-    """Delivers with the allocations from the k-th to the `last` refused (the k-th alone when not given)."""
+def try_one(k, template, directory, last=None, trace=False, settings=None, prefix=(), before=None):
+    """Delivers with the allocations from the k-th to the `last` refused (the k-th alone when not given). `before` is a
+    URL that is delivered to first, with none refused."""
     db = directory / f"{k}.db"
     shutil.copyfile(template, db)
     refusals = Refusals(directory / f"{k}.fail", trace)
     refusals.set(allocation_first=k, allocation_last=last or k)
     settings = {"retry_schedule": "20ms", "retry_jitter": 0, "workers": 1, "log_level": "info", **(settings or {})}
-    one = Daemon(db, settings, prefix=refusals.prefix())
+    one = Daemon(db, settings, prefix=[*prefix, *refusals.prefix()])
     try:
         one.wait_ready()
+        if before:
+            read(db, f"INSERT INTO webhooks (url, payload) VALUES ('{before}', '')")
+            wait_until(lambda: delivered(db), GIVE_UP_S, "the first one is delivered")
         refusals.arm()
         enqueue(db)
         wait_until(lambda: not one.running or delivered(db), GIVE_UP_S, f"k = {k}: delivered or ended:\n{one.text()}")
@@ -87,7 +93,7 @@ def try_one(k, template, directory, last=None, trace=False, settings=None):
         result = Result(k, refusals.allocations_failed, how, refusals.allocations)
         if not delivered(db):
             how = result.how = how + ", delivered by the next"
-            one = Daemon(db, settings)
+            one = Daemon(db, settings, prefix=prefix)
             one.wait_ready()
             wait_until(lambda: delivered(db), GIVE_UP_S, f"k = {k}: delivered after a restart:\n{one.text()}")
             one.stop()
@@ -107,29 +113,37 @@ def check_database(db):
     """Whole, and what is written down is what happened."""
     assert read(db, "PRAGMA integrity_check") == [("ok",)]
     assert read(db, "SELECT pending FROM queue_depth") == [(0,)]
-    numbers = [number for number, in read(db, "SELECT number FROM attempts ORDER BY number")]
+    last = "FROM attempts WHERE delivery_id = (SELECT max(id) FROM deliveries)"
+    numbers = [number for number, in read(db, f"SELECT number {last} ORDER BY number")]
     assert numbers == list(range(1, len(numbers) + 1)), numbers
-    assert read(db, "SELECT count(*) FROM attempts WHERE verdict = 'delivered'") == [(1,)]
+    assert read(db, f"SELECT count(*) {last} AND verdict = 'delivered'") == [(1,)]
 
 
 # ---- many of them ------------------------------------------------------------------------------
 
 
 class Sweep:
-    """Tries k after k, four at a time."""
+    """Tries k after k, four at a time. `prefix` is what daemons are started with, `host` how they call the receiver,
+    `expect` judges each request, `before` is the path of what is delivered first."""
 
-    def __init__(self, directory, receiver, scheme="http", settings=None, **columns):
-        self.directory, self.receiver, self.scheme = directory, receiver, scheme
-        self.settings, self.columns = settings, columns
+    def __init__(self, directory, receiver, scheme="http", settings=None, host="127.0.0.1", prefix=(),
+                 expect=lambda request: True, before=None, **columns):
+        self.directory, self.receiver, self.scheme, self.host = directory, receiver, scheme, host
+        self.settings, self.prefix, self.expect, self.before, self.columns = settings, prefix, expect, before, columns
+
+    def url(self, path):
+        return self.receiver.url(path).replace("http:", f"{self.scheme}:").replace("127.0.0.1", self.host)
 
     def one(self, k, last=None):
         path = f"/{k}"
         self.receiver.on(path, [503, 200])
-        url = self.receiver.url(path).replace("http:", f"{self.scheme}:")
-        template = prepare(self.directory / f"template{k}.db", url, **self.columns)
-        result = try_one(k, template, self.directory, last, settings=self.settings)
+        template = prepare(self.directory / f"template{k}.db", self.url(path), **self.columns)
+        result = try_one(k, template, self.directory, last, settings=self.settings, prefix=self.prefix,
+                         before=self.before and self.url(self.before))
         template.unlink()
-        assert {request.body for request in self.receiver.got(path)} == {b'{"n":1}'}
+        requests = self.receiver.got(path)
+        assert {request.body for request in requests} == {b'{"n":1}'}
+        assert all(self.expect(request) for request in requests), "each has all that it should have"
         return result
 
     def count(self):

@@ -5,6 +5,7 @@ import pytest
 
 from refusals import EVER, library
 from sweep import Sweep, summary
+from sweep_kinds import sweep_of
 
 STRIDE = 7
 COUNT_MOST = 600  # a quiet machine makes about 340; a busy one looks more often whether there is something to do
@@ -36,3 +37,14 @@ def test_one_allocation_of_tls_is_refused(tmp_path, tls_receiver, certificates):
     results = sweep.run(range(11, sweep.count() + 1, 53 * STRIDE))
     ways = summary(results)
     assert ways["delivered"] < sum(ways.values()) / 4, "OpenSSL must not try to go on"
+
+
+@pytest.mark.parametrize("kind, first, stride", [("http2", 17, 197), ("lookup", 3, 13), ("ed25519", 5, 67)])
+def test_one_allocation_of_other_kinds_is_refused(tmp_path, kind, first, stride):
+    """All of them: tests/limits/memory.py."""
+    if kind == "http2":
+        pytest.importorskip("h2", reason="python3-h2 is missing")
+    with sweep_of(kind, tmp_path) as sweep:
+        count = sweep.count()
+        ways = summary(sweep.run(range(first, count + 1, stride)))
+        assert sum(ways.values()) > count / stride / 2, (count, ways)
