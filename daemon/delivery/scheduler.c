@@ -11,6 +11,10 @@ enum {
     LOAD_ROWS_MAX = 32,     /* rows a load */
     UNLOAD_AFTER_MS = 1000, /* a lane that waits longer than this keeps no rows in memory */
     DEBT_MAX_MS = 10000,    /* slot-time that a lane may owe, at most */
+    /* A call that takes less counts as much: what it took is this machine's noise. So lanes whose
+     * receivers answer at once take turns, and stay at the same age of their backlogs, where rows
+     * that were inserted together lie on one page. */
+    CHARGE_LEAST_MS = 10,
 };
 
 /* ---- states ---------------------------------------------------------------------------------- */
@@ -327,12 +331,17 @@ static struct origin_news scheduler_land(struct scheduler *scheduler, struct del
     return news;
 }
 
-/* The call was charged in advance for what it was expected to take; now the truth is known. */
+static int64_t charge_ms(int64_t took_ms) {
+    return took_ms < CHARGE_LEAST_MS ? CHARGE_LEAST_MS : took_ms;
+}
+
+/* The call was charged in advance for what it was expected to take; now the truth is known. How
+ * long it waited for its worker is nothing that its receiver could help. */
 static void scheduler_charge(struct scheduler *scheduler, struct delivery *delivery,
-                             struct now now) {
+                             const struct outcome *outcome) {
     struct lane *lane = delivery->lane;
     int64_t debt_max = scheduler->virtual_ms + DEBT_MAX_MS;
-    lane->virtual_ms += now.mono_ms - delivery->sent_at - delivery->charged_ms;
+    lane->virtual_ms += charge_ms(outcome->duration_ms) - delivery->charged_ms;
     if (lane->virtual_ms > debt_max)
         lane->virtual_ms = debt_max;
 }
@@ -381,7 +390,7 @@ struct completion scheduler_completed(struct scheduler *scheduler, struct delive
     };
     lane->n_unwritten++;
     scheduler->slots.n_unwritten++;
-    scheduler_charge(scheduler, delivery, now);
+    scheduler_charge(scheduler, delivery, outcome);
     /* A call to a URL that has been replaced meanwhile says nothing of the new one. */
     bool same_target = endpoint_same_target(delivery->endpoint, lane->endpoint);
     if (same_target)
@@ -473,7 +482,7 @@ static void scheduler_send(struct scheduler *scheduler, struct lane *lane,
                            struct delivery *delivery, struct now now) {
     if (lane->virtual_ms > scheduler->virtual_ms)
         scheduler->virtual_ms = lane->virtual_ms;
-    delivery->charged_ms = concurrency_expected_ms(&lane->concurrency);
+    delivery->charged_ms = charge_ms(concurrency_expected_ms(&lane->concurrency));
     lane->virtual_ms = scheduler->virtual_ms + delivery->charged_ms;
     rate_take(&lane->rate, lane->endpoint->rate_limit, now.mono_ms);
 

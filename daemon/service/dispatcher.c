@@ -302,9 +302,9 @@ static void dispatcher_notice(struct dispatcher *dispatcher, int64_t endpoint_id
 
 static void dispatcher_refuse(struct dispatcher *dispatcher, struct store_reply *reply,
                               struct now now) {
-    int64_t first = reply->load.rows[0]->due_at; /* which may be older than what is new */
-    for (int i = 0; i < reply->load.count; i++)
-        dispatcher_give_back(dispatcher, reply->load.rows[i], true);
+    int64_t first = reply->load->rows[0]->due_at; /* which may be older than what is new */
+    for (int i = 0; i < reply->load->count; i++)
+        dispatcher_give_back(dispatcher, reply->load->rows[i], true);
     dispatcher_notice(dispatcher, reply->endpoint_id, first < reply->due_at ? first : reply->due_at,
                       now);
 }
@@ -325,10 +325,10 @@ static void dispatcher_reply(struct dispatcher *dispatcher, struct store_reply *
         scheduler_endpoint_gone(scheduler, reply->endpoint_id);
         break;
     case STORE_OFFERED:
-        if (!scheduler_offered(scheduler, reply->endpoint_id, reply->load.rows, reply->load.count,
-                               reply->load.next_due, now))
+        if (!scheduler_offered(scheduler, reply->endpoint_id, reply->load->rows, reply->load->count,
+                               reply->load->next_due, now))
             dispatcher_refuse(dispatcher, reply, now);
-        reply->load.count = 0;
+        reply->load->count = 0;
         break;
     case STORE_NOTICED:
         dispatcher_notice(dispatcher, reply->endpoint_id, reply->due_at, now);
@@ -342,9 +342,9 @@ static void dispatcher_reply(struct dispatcher *dispatcher, struct store_reply *
         scheduler_forgotten(scheduler);
         break;
     case STORE_LOADED:
-        scheduler_loaded(scheduler, reply->endpoint_id, reply->load.rows, reply->load.count,
-                         reply->load.next_due, reply->load.need_bytes, now);
-        reply->load.count = 0;
+        scheduler_loaded(scheduler, reply->endpoint_id, reply->load->rows, reply->load->count,
+                         reply->load->next_due, reply->load->need_bytes, now);
+        reply->load->count = 0;
         break;
     case STORE_WRITTEN:
         dispatcher_written(dispatcher, reply, now);

@@ -1,6 +1,7 @@
 #include "outhook/store/news.h"
 
 #include "outhook/base/clock.h"
+#include "outhook/base/memory.h"
 #include "outhook/delivery/endpoint.h"
 #include "outhook/store/exchange.h"
 #include "outhook/store/queue.h"
@@ -83,14 +84,18 @@ static int news_offer(struct news *news, const struct queue_notice *notice, stru
     struct store_reply reply = {
         .kind = STORE_NOTICED, .endpoint_id = notice->endpoint_id, .due_at = notice->due_at};
     struct now now = clock_now();
+    struct queue_load load = {0};
     int r = 0;
     if (news->offers && notice->rows <= OFFER_ROWS_MAX && now.mono_ms >= news->offer_at)
         r = queue_load(news->queue, notice->endpoint_id, notice->rows, OFFER_BYTES_MAX, now.wall_ms,
-                       &reply.load, error);
+                       &load, error);
     if (r)
         return r;
-    if (reply.load.count)
+    if (load.count) {
         reply.kind = STORE_OFFERED;
+        reply.load = new (struct queue_load);
+        *reply.load = load;
+    }
     exchange_reply(news->exchange, &reply);
     return 0;
 }

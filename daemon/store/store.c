@@ -96,13 +96,17 @@ static int store_load(struct store *store, const struct store_request *request,
                       struct error *error) {
     struct store_reply reply = {.kind = STORE_LOADED, .endpoint_id = request->endpoint_id};
     int r = queue_begin(&store->queue, error);
-    if (!r)
-        r = queue_load(&store->queue, request->endpoint_id, request->rows, request->bytes,
-                       clock_now().wall_ms, &reply.load, error);
-    if (!r)
+    if (r)
+        return r;
+    reply.load = new (struct queue_load);
+    r = queue_load(&store->queue, request->endpoint_id, request->rows, request->bytes,
+                   clock_now().wall_ms, reply.load, error);
+    if (!r) {
         exchange_reply(&store->exchange, &reply);
-    else
+    } else {
+        free(reply.load);
         queue_end(&store->queue);
+    }
     return r;
 }
 

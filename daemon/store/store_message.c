@@ -24,8 +24,9 @@ void store_request_free(struct store_request *request) {
 }
 
 void store_reply_free(struct store_reply *reply) {
-    for (int i = 0; i < reply->load.count; i++)
-        delivery_free(reply->load.rows[i]);
+    for (int i = 0; reply->load && i < reply->load->count; i++)
+        delivery_free(reply->load->rows[i]);
+    free(reply->load);
     endpoint_unref(reply->endpoint);
     if (reply->request)
         store_request_free(reply->request);

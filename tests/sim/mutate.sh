@@ -112,8 +112,8 @@ mutant "a line at an origin is kept" host-slow $delivery/scheduler.c 1 \
 mutant "who loads keeps its place there" host-slow $delivery/lane.c 1 \
     '/^bool lane_claims_room/,/^}/ s/ || lane->state == LANE_LOADING//'
 mutant "slot-time is charged" fair $delivery/scheduler.c 2 \
-    's/delivery->charged_ms = concurrency_expected_ms.*/delivery->charged_ms = 1;/
-     s/lane->virtual_ms += now.mono_ms - delivery->sent_at - delivery->charged_ms;/(void)now;/'
+    's/delivery->charged_ms = charge_ms(concurrency_expected_ms.*/delivery->charged_ms = 1;/
+     s/lane->virtual_ms += charge_ms(outcome->duration_ms) - delivery->charged_ms;/(void)outcome;/'
 mutant "Retry-After holds the lane" throttled $delivery/lane.c 1 \
     's/lane->hold_until = later(lane->hold_until, now.mono_ms + hold_ms);/(void)hold_ms;/'
 mutant "a row is handed out once" killed tests/sim/sim_store.c 1 \

@@ -195,6 +195,7 @@ static void sim_end_call(struct sim *sim, struct event *call) {
     sim->n_calls--;
     sim->n_unproven -= delivery->unproven;
     sim_row(sim, delivery->id)->flying = false;
+    call->outcome.duration_ms = sim->now.mono_ms - delivery->sent_at;
     struct completion completion =
         scheduler_completed(&sim->scheduler, delivery, &call->outcome, sim->now);
     ask_write(sim, delivery, delivered ? ROW_DELIVERED : fates[completion.decision.fate],

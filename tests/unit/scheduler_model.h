@@ -489,6 +489,7 @@ static inline struct completion model_complete(struct model *model, struct call 
     struct delivery *delivery = call->delivery;
     heap_remove(&model->calls, &call->node);
     call->site->calls--;
+    call->outcome.duration_ms = model->now.mono_ms - delivery->sent_at;
     struct completion completion =
         scheduler_completed(&model->scheduler, delivery, &call->outcome, model->now);
     bool delivered = call->outcome.verdict == VERDICT_DELIVERED;

@@ -125,9 +125,9 @@ static struct delivery *load_one(struct rig *rig, int64_t endpoint_id) {
     ask_load(rig, endpoint_id, 10);
     struct store_reply *reply = expect(rig, STORE_LOADED);
     assert_int_equal(reply->endpoint_id, endpoint_id);
-    assert_int_equal(reply->load.count, 1);
-    struct delivery *delivery = reply->load.rows[0];
-    reply->load.count = 0;
+    assert_int_equal(reply->load->count, 1);
+    struct delivery *delivery = reply->load->rows[0];
+    reply->load->count = 0;
     store_reply_free(reply);
     return delivery;
 }
@@ -231,17 +231,17 @@ static void few_new_rows_are_offered(void **state) {
     add_webhook(rig->world, "billing", "{}");
     struct store_reply *reply = expect(rig, STORE_OFFERED);
     assert_int_equal(reply->endpoint_id, id);
-    assert_int_equal(reply->load.count, 1);
-    assert_string_equal(reply->load.rows[0]->payload, "{}");
-    assert_true(reply->load.next_due == CLOCK_NEVER);
-    assert_int_equal(reply->due_at, reply->load.rows[0]->due_at);
-    ask_release_of(rig, reply->load.rows[0]->id, true);
+    assert_int_equal(reply->load->count, 1);
+    assert_string_equal(reply->load->rows[0]->payload, "{}");
+    assert_true(reply->load->next_due == CLOCK_NEVER);
+    assert_int_equal(reply->due_at, reply->load->rows[0]->due_at);
+    ask_release_of(rig, reply->load->rows[0]->id, true);
     store_reply_free(reply);
     delivery_free(load_one(rig, id)); /* it is on disk again */
 
     add_webhook(rig->world, "billing", "{}");
     reply = expect(rig, STORE_NOTICED);
-    assert_int_equal(reply->load.count, 0);
+    assert_null(reply->load);
     store_reply_free(reply);
     sql(rig->world->people, "INSERT INTO webhooks (endpoint, payload, deliver_at)"
                             " VALUES ('billing', 1, 1900000000000)");

@@ -62,7 +62,7 @@ struct store_reply {
     enum store_reply_kind kind;
     int64_t endpoint_id, due_at;
     struct endpoint *endpoint;
-    struct queue_load load;
+    struct queue_load *load; /* owned; large, so that only those that bring rows have one */
     struct store_request *request;
 };
 
