@@ -138,10 +138,13 @@ static int store_commit(struct store *store, struct error *error) {
         return 0;
     struct patience patience = patience_begin();
     int64_t frames = checkpoint_frames();
-    int r, count = unwritten_batch(&store->unwritten, writes);
-    do
+    int count = unwritten_batch(&store->unwritten, writes);
+    int r = writer_commit(&store->writer, writes, count, error);
+    if (r == ERROR_BUSY && !atomic_load(&store->stopping) &&
+        unwritten_put_off(&store->unwritten, clock_mono_us()))
+        return 0; /* it may be a producer, whose webhook is about to come */
+    while (r && store_may_retry(store, &patience, r, error))
         r = writer_commit(&store->writer, writes, count, error);
-    while (r && store_may_retry(store, &patience, r, error));
     if (r)
         return r;
     patience_end(&patience);
@@ -333,7 +336,8 @@ static int store_turn(struct store *store, struct error *error) {
     if (!r)
         r = store_seal(store, now.mono_ms, error);
     if (!r)
-        r = checkpoint_run(&store->checkpoint, now.mono_ms, error);
+        r = checkpoint_run(&store->checkpoint, now.mono_ms,
+                           watch_is_stirred(&store->watch, clock_mono_us()), error);
     if (!r)
         r = store_retain(store, error);
     if (!r)

@@ -10,6 +10,8 @@ enum {
      * waits for them. A page that several of them change is then written once. */
     LINGER_US = 20000,
     LINGER_URGENT_US = 1000,
+    PUT_OFF_US = 500, /* while a producer holds the lock, which a commit of its own does for 1 ms */
+    PUT_OFF_MAX_US = 20000,
     BATCH_MIN = 64, /* outcomes a commit */
     BATCH_FIRST = 256,
     BATCH_MAX = 512,
@@ -28,6 +30,8 @@ static int unwritten_batch_size(const struct unwritten *unwritten) {
 int64_t unwritten_commit_at(const struct unwritten *unwritten) {
     if (!unwritten->count)
         return CLOCK_NEVER;
+    if (unwritten->put_off_since_us)
+        return unwritten->not_before_us;
     if (unwritten->count >= unwritten_batch_size(unwritten))
         return 0;
     return unwritten->committed_at_us + (unwritten->urgent ? LINGER_URGENT_US : LINGER_US);
@@ -38,6 +42,13 @@ static int compare_writes(const void *a, const void *b) {
     const struct store_request *y = *(struct store_request *const *)b;
     return (x->write.delivery_id > y->write.delivery_id) -
            (x->write.delivery_id < y->write.delivery_id);
+}
+
+bool unwritten_put_off(struct unwritten *unwritten, int64_t now_us) {
+    if (!unwritten->put_off_since_us)
+        unwritten->put_off_since_us = now_us;
+    unwritten->not_before_us = now_us + PUT_OFF_US;
+    return now_us < unwritten->put_off_since_us + PUT_OFF_MAX_US;
 }
 
 int unwritten_batch(struct unwritten *unwritten, struct write *writes[UNWRITTEN_MAX]) {
@@ -66,6 +77,7 @@ static void unwritten_learn(struct unwritten *unwritten, int count, int64_t fram
 void unwritten_committed(struct unwritten *unwritten, int count, int64_t frames, int64_t now_us) {
     unwritten_learn(unwritten, count, frames);
     unwritten->committed_at_us = now_us;
+    unwritten->put_off_since_us = 0;
     unwritten->count -= count;
     memmove(unwritten->requests, unwritten->requests + count,
             (size_t)unwritten->count * sizeof *unwritten->requests);

@@ -78,6 +78,22 @@ static void many_are_written_at_once(void **state) {
     unwritten_drop(&unwritten);
 }
 
+/* A commit that meets a lock is tried again soon, and for a moment leaves room for other work. */
+static void a_lock_puts_it_off_for_a_moment(void **state) {
+    (void)state;
+    struct unwritten unwritten = {0};
+    add_many(&unwritten, 300);
+    assert_true(unwritten_put_off(&unwritten, COMMITTED_US));
+    assert_int_equal(unwritten_commit_at(&unwritten), COMMITTED_US + 500);
+    assert_true(unwritten_put_off(&unwritten, COMMITTED_US + 19999));
+    assert_int_equal(unwritten_commit_at(&unwritten), COMMITTED_US + 19999 + 500);
+    assert_false(unwritten_put_off(&unwritten, COMMITTED_US + 20000));
+    commit(&unwritten, 256);
+    assert_int_equal(unwritten_commit_at(&unwritten), COMMITTED_US + LATE_US);
+    assert_true(unwritten_put_off(&unwritten, COMMITTED_US + 20000)); /* another one */
+    unwritten_drop(&unwritten);
+}
+
 static void the_rest_follows_in_order(void **state) {
     (void)state;
     struct unwritten unwritten = {0};
@@ -116,6 +132,7 @@ int main(void) {
         cmocka_unit_test(none_are_never_due),
         cmocka_unit_test(company_is_waited_for_and_less_long_by_those_in_need),
         cmocka_unit_test(many_are_written_at_once),
+        cmocka_unit_test(a_lock_puts_it_off_for_a_moment),
         cmocka_unit_test(the_rest_follows_in_order),
         cmocka_unit_test(a_commit_carries_what_its_frames_allow),
         cmocka_unit_test(few_teach_nothing),

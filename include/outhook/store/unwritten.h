@@ -16,9 +16,10 @@ enum { UNWRITTEN_MAX = 1024 };
 struct unwritten {
     struct store_request *requests[UNWRITTEN_MAX]; /* owned */
     int count;
-    int batch;               /* so many a commit; 0: not known yet */
-    bool urgent;             /* one of them is waited for */
-    int64_t committed_at_us; /* mono; the last time that some were written */
+    int batch;                               /* so many a commit; 0: not known yet */
+    bool urgent;                             /* one of them is waited for */
+    int64_t committed_at_us;                 /* mono; the last time that some were written */
+    int64_t put_off_since_us, not_before_us; /* mono; others have held the lock since; 0: nobody */
 };
 
 /* Takes a STORE_WRITE over; there is room for it. */
@@ -31,6 +32,10 @@ int64_t unwritten_commit_at(const struct unwritten *unwritten);
 /* Puts them in the order of their rows, in which writing takes least, and fills `writes` with as
  * many as one commit should carry. Returns how many. */
 int unwritten_batch(struct unwritten *unwritten, struct write *writes[UNWRITTEN_MAX]);
+
+/* Somebody else holds the lock. True when it is worth while to do other things first, for a moment:
+ * that was not so for long. */
+bool unwritten_put_off(struct unwritten *unwritten, int64_t now_us);
 
 /* The first `count` have been written, and given away; that took so many frames of the log, from
  * which follows how many the next commit may carry: it is to be as large as it can be without
