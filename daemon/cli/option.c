@@ -5,6 +5,7 @@
 #include "outhook/base/memory.h"
 #include "outhook/base/moment.h"
 #include "outhook/base/name.h"
+#include "outhook/cli/text.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_HELP_COLUMN = 28, OPTION_HELP_WIDTH = 80 };
+enum { OPTION_HELP_COLUMN = 28, OPTION_HELP_WIDTH = 80, OPTION_BEYOND_LETTERS = 256 };
 
 /* One option as getopt sees it, and where its value goes. */
 struct known {
@@ -108,8 +109,10 @@ static void reading_add(struct reading *reading, const struct option_parse *tabl
         if (reading->count == OPTIONS_MAX)
             abort(); /* a verb with more options needs a larger OPTIONS_MAX */
         reading->known[reading->count] = (struct known){row, table->settings};
+        /* glibc takes options of one value for the same, and what both begin with for the first. */
         reading->getopt[reading->count] =
-            (struct option){row->name, row->argument ? required_argument : no_argument, NULL, 0};
+            (struct option){row->name, row->argument ? required_argument : no_argument, NULL,
+                            OPTION_BEYOND_LETTERS + reading->count};
         reading->count++;
     }
 }
@@ -181,7 +184,7 @@ int option_read(const struct option_parse *tables, int argc, char **argv, bool s
         int letter = getopt_long(argc, argv, stop_early ? "+:h" : ":h", reading.getopt, &index);
         if (letter == -1)
             break;
-        if ((letter == '?' || letter == ':') && !optopt)
+        if ((letter == '?' || letter == ':') && (!optopt || optopt >= OPTION_BEYOND_LETTERS))
             return option_refuse(&reading, letter == ':', argv[optind - 1], error);
         if (letter == '?')
             return error_set(error, ERROR_USAGE,
@@ -219,7 +222,7 @@ void option_help(const struct option_row *rows, struct buffer *text) {
         size_t start = text->length;
         buffer_print(text, "  --%s%s%s", rows->name, rows->argument ? " " : "",
                      rows->argument ? rows->argument : "");
-        size_t used = text->length - start;
+        size_t used = (size_t)text_columns(text->data + start, text->length - start);
         if (used + 2 > OPTION_HELP_COLUMN)
             buffer_print(text, "\n%*s", OPTION_HELP_COLUMN, "");
         else

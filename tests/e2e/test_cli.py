@@ -4,6 +4,7 @@ import base64
 import fcntl
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -63,6 +64,22 @@ def test_wrong_usage_is_one_sentence_and_exit_2(database, arguments):
     (("replay", "--dryrun"), "--dry-run"), (("list", "--databse=x"), "--database")])
 def test_what_is_nearly_right_is_guessed(arguments, meant):
     assert f"did you mean {meant}?" in refused(2, *arguments)
+
+
+@pytest.mark.parametrize("arguments, name, count", [
+    (("list", "--s", "delivered"), "s", 2), (("endpoint", "set", "x", "rate=5"), "rate", 2),
+    (("endpoint", "add", "x", URL, "--tls-c", "/x"), "tls-c", 2)])
+def test_what_may_be_one_of_several_options_is_none(arguments, name, count):
+    assert refused(2, *arguments) == f"--{name} may be one of {count} options: write it out"
+
+
+def test_the_beginning_of_one_option_is_enough(database):
+    assert succeed("list", "--stat", "pending", "--js", "--database", database) == ""
+
+
+def test_the_helps_columns_stand_below_each_other():
+    starts = re.findall("^  --(?:status|endpoint).*?  +(?=Only)", succeed("list", "--help"), re.M)
+    assert len(starts) == 2 and len(set(map(len, starts))) == 1, starts
 
 
 def test_what_is_far_off_is_not_guessed():
