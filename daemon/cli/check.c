@@ -146,8 +146,9 @@ static int check_daemon(struct database *database, const struct checkup *checkup
                      glance.daemon_pid);
     else
         checkup_find(checkup, glance.pending ? CHECKUP_BAD : CHECKUP_NOTE, "outhookd",
-                     "does not run, and %" PRId64 " deliveries wait: systemctl start outhookd",
-                     glance.pending);
+                     "does not run, and %" PRId64 " %s: start it, for example with systemctl "
+                     "start outhookd",
+                     glance.pending, glance.pending == 1 ? "delivery waits" : "deliveries wait");
     return 0;
 }
 
@@ -213,8 +214,8 @@ static int check_run(const struct command *command, const void *settings, struct
     check_unit(&checkup);
     r = check_database(command, wanted->full, &checkup, error);
     if (!r && (check.bad || check.warnings))
-        r = error_set(error, ERROR_FAILED, "found what is not well: %d bad, %d warnings", check.bad,
-                      check.warnings);
+        r = error_set(error, ERROR_FAILED, "found what is not well: %d bad, %d warning%s",
+                      check.bad, check.warnings, check.warnings == 1 ? "" : "s");
     return r;
 }
 

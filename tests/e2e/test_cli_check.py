@@ -48,7 +48,7 @@ def test_a_healthy_one(healthy, daemon):
     (lambda db: db.chmod(0o666), "permissions", "bad", "anybody may write"),
     (lambda db: db.parent.chmod(0o750), "directory", "warning", "chmod 2770"),
     (lambda db: db.parent.chmod(0o3770), "directory", "warning", "chmod -t"),
-    (lambda db: None, "outhookd", "bad", "systemctl start outhookd"),
+    (lambda db: None, "outhookd", "bad", "1 delivery waits: start it, for example with systemctl start outhookd"),
     (lambda db: None, "secrets", "note", "secret_key_file seals them")])
 def test_what_is_not_well(healthy, spoil, subject, level, words):
     add_endpoint(healthy, "a", "https://example.com/")
@@ -116,3 +116,9 @@ def test_on_a_terminal(healthy, columns):
     code, lines = Terminal("check", "--database", healthy, "--config", "/dev/null", columns=columns).finish()
     text = " ".join(" ".join(line.split()) for line in lines)
     assert code == 1 and "may not make files in" in text and f"chmod 2770 {healthy.parent}" in text
+
+
+def test_one_warning_is_no_warnings(healthy):
+    healthy.parent.chmod(0o750)
+    _, _, err = outhook("check", "--database", healthy, "--config", "/dev/null")
+    assert err == "outhook: found what is not well: 0 bad, 1 warning\n"
