@@ -87,6 +87,7 @@ int main(int argc, char **argv) {
         r = error_set(&error, ERROR_FAILED, "can't write the output: %s", strerror(errno));
     pager_end();
     if (r && error.text[0])
-        fprintf(stderr, "outhook: %s\n", error.text);
+        fprintf(stderr, "outhook: %s%s\n", error.text,
+                r == ERROR_BUSY ? "; try again when its transaction is over" : "");
     return r ? error_exit_code(r) : 0;
 }

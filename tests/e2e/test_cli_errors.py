@@ -136,6 +136,18 @@ def test_who_forgot_to_name_the_database_is_told_how(tmp_path):
     assert err.endswith(", or name another by --database or OUTHOOK_DATABASE\n"), err
 
 
+def test_a_lock_that_is_held_for_long_is_said_with_what_to_do(tmp_path):
+    path = tmp_path / "outhook.db"
+    succeed("migrate", "--database", path)
+    connection = connect(path)
+    connection.execute("BEGIN IMMEDIATE")
+    code, out, err = outhook("enqueue", "http://127.0.0.1:9/", "{}", "--database", path)
+    connection.close()
+    assert (code, out) == (1, "") and err.endswith(
+        f": another process holds a lock on {path}; try again when its transaction is over\n"), err
+    succeed("enqueue", "http://127.0.0.1:9/", "{}", "--database", path)
+
+
 # ---- words ---------------------------------------------------------------------------------------
 
 
