@@ -128,7 +128,7 @@ class NameWorld:
                                         str(directory)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if self.holder.stdout.readline() != "ready\n":
             pytest.skip("no namespaces here: " + self.holder.communicate()[1].strip())
-        self.prefix = ["nsenter", f"--target={self.holder.pid}", "--mount", "--net", "--"]
+        self.prefix = ["nsenter", f"--target={self.holder.pid}", "--mount", "--net", "--root", "--"]
         self.server = NameServer(self.run(self._listen))
 
     @staticmethod
