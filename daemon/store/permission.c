@@ -76,7 +76,9 @@ static int barrier_refuse(const struct barrier *barrier, const char *path, struc
     snprintf(owner_name, sizeof owner_name, "%s", owner ? owner->pw_name : "that owns it");
     const struct group *group = getgrgid(barrier->status.st_gid);
     const struct passwd *user = getpwuid(geteuid());
-    if (!group || !user || !barrier->group_may || process_is_in(barrier->status.st_gid))
+    /* root's group, in which a database is that root made by hand, is none to join. */
+    if (!group || !user || !barrier->group_may || !barrier->status.st_gid ||
+        process_is_in(barrier->status.st_gid))
         return error_set(error, ERROR_FAILED,
                          "no permission to use %s: only the user %s may use %s; run this as that "
                          "user, or as root",

@@ -67,6 +67,14 @@ def test_it_tells_which_group_to_join(place, arguments, directory_mode):
 
 
 @as_root
+def test_it_tells_nobody_to_join_the_group_of_root(place):
+    path = make(place, 0, directory_mode=0o2755)
+    code, sentence = as_nobody("list", "--database", path)
+    assert code == 1 and sentence == (f"outhook: no permission to use {path}: only the user root may use {path}; "
+                                      "run this as that user, or as root")
+
+
+@as_root
 def test_a_member_may(place):
     group = grp.getgrnam("staff").gr_gid
     path = make(place, group)
