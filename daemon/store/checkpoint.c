@@ -22,7 +22,6 @@ enum {
     WAL_HEADER_BYTES = 32,
     WAL_FRAME_BYTES = 4096 + 24,
     CHECKPOINT_FRAMES = 700, /* from here on the log is emptied; a commit of ours adds 250 or so */
-    STIRRED_FRAMES = 800,    /* or here, as long as somebody may be committing, who would wait */
     PRODUCER_FRAMES = 1000,  /* from here on a producer's connection does so itself */
     HOLD_BACK_MS = 500,      /* after a bulk commit: its producer is checkpointing */
     READER_WAIT_MS = 20,     /* how long a checkpoint waits, and lets producers wait, for readers */
@@ -164,13 +163,12 @@ static void checkpoint_report_end(struct checkpoint *checkpoint) {
     checkpoint->reported_frames = 0;
 }
 
-int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms, bool stirred,
-                   struct error *error) {
+int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms, struct error *error) {
     if (now_mono_ms < checkpoint->not_before_ms)
         return 0;
     int64_t frames = checkpoint_frames(), in_file = checkpoint_file_frames(checkpoint);
     bool truncate = in_file >= (checkpoint->forced ? 1 : PRODUCER_FRAMES);
-    if (frames < (stirred ? STIRRED_FRAMES : CHECKPOINT_FRAMES) && !truncate) {
+    if (frames < CHECKPOINT_FRAMES && !truncate) {
         checkpoint->big = checkpoint->forced = false;
         return 0;
     }

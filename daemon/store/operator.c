@@ -153,7 +153,7 @@ static void keeper_open(struct keeper *keeper, const struct database *database) 
 static int keeper_run(struct keeper *keeper, struct error *error) {
     if (!keeper->open || overview_daemon_runs(&keeper->database, NULL))
         return 0;
-    return checkpoint_run(&keeper->checkpoint, clock_now().mono_ms, false, error);
+    return checkpoint_run(&keeper->checkpoint, clock_now().mono_ms, error);
 }
 
 static void keeper_close(struct keeper *keeper) {

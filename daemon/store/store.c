@@ -336,8 +336,7 @@ static int store_turn(struct store *store, struct error *error) {
     if (!r)
         r = store_seal(store, now.mono_ms, error);
     if (!r)
-        r = checkpoint_run(&store->checkpoint, now.mono_ms,
-                           watch_is_stirred(&store->watch, clock_mono_us()), error);
+        r = checkpoint_run(&store->checkpoint, now.mono_ms, error);
     if (!r)
         r = store_retain(store, error);
     if (!r)

@@ -14,7 +14,6 @@
 
 enum {
     FALLBACK_US = 250000,
-    STIRRED_US = 3000,     /* what a commit takes on a disk that is not slow */
     TIMER_SLACK_NS = 1000, /* of this thread's sleeps; the usual 50 us are as long as a step */
 };
 
@@ -85,10 +84,6 @@ void watch_read(struct watch *watch, int64_t now_us) {
     }
     if (happened)
         watch_start_ladder(watch, now_us);
-}
-
-bool watch_is_stirred(const struct watch *watch, int64_t now_us) {
-    return now_us < watch->event_at_us + STIRRED_US;
 }
 
 bool watch_due(struct watch *watch, int64_t now_us) {

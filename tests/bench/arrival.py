@@ -117,7 +117,8 @@ class Producers:
         """By a sqlite3 command that stays open; what it prints after the commit takes a moment to come here."""
         self.cli.stdin.write(f"{sql};\n.print done\n")
         self.cli.stdin.flush()
-        os.read(self.terminal, 100)
+        while not os.read(self.terminal, 100).endswith(b"\n"):  # the line may come in pieces
+            pass
         return time.time_ns()
 
     def by_process(self, sql):

@@ -48,7 +48,7 @@ static void commit_frames(struct world *world, int rows) {
 
 static void run_at(int64_t now_ms) {
     struct error error = {0};
-    if (checkpoint_run(&checkpoint, now_ms, false, &error))
+    if (checkpoint_run(&checkpoint, now_ms, &error))
         fail_msg("%s", error.text);
 }
 
@@ -89,23 +89,6 @@ static void a_short_log_is_left_alone(void **state) {
     assert_in_range(frames, BULK_ROWS - 50, BULK_ROWS - 1);
     run_at(NOW);
     assert_int_equal(checkpoint_frames(), frames);
-    world_end(world);
-}
-
-/* Who is about to commit would wait for it, and his webhook, too; but not for ever. */
-static void it_waits_for_calm_but_not_long(void **state) {
-    (void)state;
-    struct world *world = world_with_checkpoint();
-    struct error error = {0};
-    commit_frames(world, BULK_ROWS);
-    assert_in_range(checkpoint_frames(), 700, 799);
-    int64_t frames = checkpoint_frames();
-    assert_int_equal(checkpoint_run(&checkpoint, NOW, true, &error), 0);
-    assert_int_equal(checkpoint_frames(), frames);
-    commit_frames(world, 100);
-    assert_in_range(checkpoint_frames(), 800, 999);
-    assert_int_equal(checkpoint_run(&checkpoint, NOW, true, &error), 0);
-    assert_int_equal(checkpoint_frames(), 0);
     world_end(world);
 }
 
@@ -301,7 +284,6 @@ static void a_writer_is_waited_for(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_short_log_is_left_alone),
-        cmocka_unit_test(it_waits_for_calm_but_not_long),
         cmocka_unit_test(a_long_log_is_emptied),
         cmocka_unit_test(its_file_is_written_over),
         cmocka_unit_test(a_large_file_is_cut_off_though_it_is_empty),

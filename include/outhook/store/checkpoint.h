@@ -48,10 +48,9 @@ void checkpoint_close(struct checkpoint *checkpoint);
 /* Frames in the log now that are not all in the database yet; after checkpoint_open(). */
 int64_t checkpoint_frames(void);
 
-/* Checkpoints if the log is long enough and the time has come, somewhat later when somebody else
- * may be committing (`stirred`). Fails only when the disk does: a lock or a full disk put it off.
- */
-int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms, bool stirred,
+/* Checkpoints if the log is long enough and the time has come. Fails only when the disk does: a
+ * lock or a full disk put it off. */
+int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms,
                    struct error *error) must_check;
 
 /* Syncs a database's log to the disk: the one file of it that may be opened beside SQLite, as no

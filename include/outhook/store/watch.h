@@ -38,9 +38,6 @@ void watch_read(struct watch *watch, int64_t now_us);
 /* Waits for so long, or until the waker, which is then taken, or the watch has something. */
 void watch_wait(struct watch *watch, struct waker *waker, int64_t wait_us);
 
-/* Whether something was written a moment ago, as by a producer that is committing. */
-bool watch_is_stirred(const struct watch *watch, int64_t now_us);
-
 /* Whether it is time to look; the next time is set then. */
 bool watch_due(struct watch *watch, int64_t now_us);
 
