@@ -44,6 +44,22 @@ void buffer_append(struct buffer *buffer, const void *bytes, size_t length) {
     buffer->data[buffer->length] = '\0';
 }
 
+void buffer_append_text(struct buffer *buffer, const char *text) {
+    buffer_append(buffer, text, strlen(text));
+}
+
+void buffer_append_number(struct buffer *buffer, int64_t number) {
+    char digits[24]; /* the sign and 19 of them, from the end */
+    size_t at = sizeof digits;
+    uint64_t left = number < 0 ? -(uint64_t)number : (uint64_t)number;
+    do
+        digits[--at] = (char)('0' + left % 10);
+    while (left /= 10);
+    if (number < 0)
+        digits[--at] = '-';
+    buffer_append(buffer, digits + at, sizeof digits - at);
+}
+
 void buffer_print(struct buffer *buffer, const char *format, ...) {
     va_list arguments, again;
     va_start(arguments, format);

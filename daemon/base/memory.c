@@ -48,7 +48,7 @@ char *memory_copy_string(const char *text) {
         return NULL;
 
     size_t bytes = strlen(text) + 1;
-    char *copy = memory_new(1, bytes);
+    char *copy = memory_raw(bytes);
     memcpy(copy, text, bytes);
     return copy;
 }

@@ -305,8 +305,11 @@ static int append_standard(struct buffer *lines, const struct signature_secret *
     if (!secret_count)
         return 0;
     struct buffer prefix = {0};
-    buffer_print(&prefix, "%s.%" PRId64 ".", input->uid, input->timestamp_s);
-    buffer_print(lines, "webhook-signature:");
+    buffer_append_text(&prefix, input->uid);
+    buffer_append_text(&prefix, ".");
+    buffer_append_number(&prefix, input->timestamp_s);
+    buffer_append_text(&prefix, ".");
+    buffer_append_text(lines, "webhook-signature:");
     int r = 0;
     for (int i = 0; !r && i < secret_count; i++) {
         buffer_append(lines, " ", 1);
@@ -411,8 +414,11 @@ int signature_append_keyed(struct buffer *lines, enum signing signing,
         return r;
 
     size_t before = lines->length;
-    buffer_print(lines, "webhook-id: %s\nwebhook-timestamp: %" PRId64 "\n", input->uid,
-                 input->timestamp_s);
+    buffer_append_text(lines, "webhook-id: ");
+    buffer_append_text(lines, input->uid);
+    buffer_append_text(lines, "\nwebhook-timestamp: ");
+    buffer_append_number(lines, input->timestamp_s);
+    buffer_append_text(lines, "\n");
     r = append_format(lines, signing, secrets, secret_count, input, error);
     if (r) {
         lines->length = before;

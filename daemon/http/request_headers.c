@@ -138,7 +138,9 @@ static int headers_write(struct request_headers *headers, const struct http_call
         return r;
     if (!header_value_valid(type, strlen(type)))
         return error_set(error, ERROR_USAGE, "the webhook's content_type can't be sent");
-    buffer_print(&headers->lines, "Content-Type: %s\n", type);
+    buffer_append_text(&headers->lines, "Content-Type: ");
+    buffer_append_text(&headers->lines, type);
+    buffer_append_text(&headers->lines, "\n");
     if (delivery->payload_bytes >= EXPECT_BYTES) /* many receivers stall on it */
         buffer_print(&headers->lines, "Expect:\n");
     r = headers_add_lines(headers, delivery->header_lines, NULL, error);

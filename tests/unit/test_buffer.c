@@ -25,6 +25,24 @@ static void empty(void **state) {
     assert_null(buffer.data);
 }
 
+static void text_and_numbers(void **state) {
+    (void)state;
+    struct buffer buffer = {0};
+    buffer_append_text(&buffer, "");
+    assert_string_equal(buffer_text(&buffer), "");
+    buffer_append_text(&buffer, "n=");
+    buffer_append_number(&buffer, 0);
+    buffer_append_text(&buffer, " ");
+    buffer_append_number(&buffer, 1700000000123);
+    buffer_append_text(&buffer, " ");
+    buffer_append_number(&buffer, INT64_MAX);
+    buffer_append_text(&buffer, " ");
+    buffer_append_number(&buffer, INT64_MIN);
+    assert_string_equal(buffer_text(&buffer),
+                        "n=0 1700000000123 9223372036854775807 -9223372036854775808");
+    buffer_free(&buffer);
+}
+
 static void grows_by_single_bytes(void **state) {
     (void)state;
     struct buffer buffer = {0};
@@ -84,6 +102,7 @@ static void clear_keeps_the_memory(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(empty),
+        cmocka_unit_test(text_and_numbers),
         cmocka_unit_test(grows_by_single_bytes),
         cmocka_unit_test(any_length_at_once),
         cmocka_unit_test(appends_and_prints_in_turn),

@@ -9,6 +9,7 @@
 #include "outhook/base/error.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct buffer {
     char *data; /* NULL while nothing was ever appended */
@@ -26,6 +27,10 @@ void buffer_reuse(struct buffer *buffer, size_t usual_bytes);
 
 /* Appends `length` bytes. */
 void buffer_append(struct buffer *buffer, const void *bytes, size_t length);
+
+/* Appends a string, or a number as decimal digits: a tenth of what buffer_print() takes. */
+void buffer_append_text(struct buffer *buffer, const char *text);
+void buffer_append_number(struct buffer *buffer, int64_t number);
 
 /* Appends formatted text. */
 void buffer_print(struct buffer *buffer, const char *format, ...) printf_like(2, 3);
