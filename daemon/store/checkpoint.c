@@ -42,6 +42,7 @@ static struct guard {
     sqlite3_file *file;
     sqlite3_io_methods methods;
     const sqlite3_io_methods *original;
+    bool has_index; /* SQLite has opened the log's shared memory, and will close it */
     bool write_lock_held;
     bool checkpointing;
     int64_t wait_until_us; /* mono; of the phase under way */
@@ -61,6 +62,7 @@ static int guard_shm_lock(sqlite3_file *file, int offset, int count, int flags) 
         offset == WAL_READ_LOCK_0 && (flags & SQLITE_SHM_LOCK) && (flags & SQLITE_SHM_EXCLUSIVE);
     if (guard.checkpointing && copying && !guard.write_lock_held)
         return SQLITE_BUSY;
+    guard.has_index = true;
     int code = guard.original->xShmLock(file, offset, count, flags);
     guard_note(offset, count, flags, code);
     return code;
@@ -104,12 +106,13 @@ void checkpoint_close(struct checkpoint *checkpoint) {
     free(checkpoint->wal_path);
     *checkpoint = (struct checkpoint){0};
     guard.file = NULL;
+    guard.has_index = false;
 }
 
 /* What others write there is read without a lock: it may be old by the time that it is used. */
 int64_t checkpoint_frames(void) {
     void volatile *region = NULL;
-    if (!guard.file)
+    if (!guard.file || !guard.has_index)
         return 0;
     guard.original->xShmMap(guard.file, 0, INDEX_REGION_BYTES, 0, &region);
     const uint32_t volatile *words = region;

@@ -139,11 +139,12 @@ static void the_lock_leaves_the_note_alone(void **state) {
     store_lock_release(&lock);
     assert_int_equal(store_lock_take(&lock, path, &error), 0);
     for (int in_flight = 1; in_flight < 1000000000; in_flight *= 10) {
-        char text[STORE_LOCK_TEXT_BYTES + 1], read_back[STORE_LOCK_TEXT_BYTES];
+        char text[STORE_LOCK_TEXT_BYTES + 1], read_back[STORE_LOCK_TEXT_BYTES + 1] = {0};
         store_lock_text(text, in_flight);
         assert_int_equal(strlen(text), STORE_LOCK_TEXT_BYTES);
         assert_int_equal(pwrite(lock.fd, text, STORE_LOCK_TEXT_BYTES, 0), STORE_LOCK_TEXT_BYTES);
-        assert_int_equal(pread(lock.fd, read_back, sizeof read_back, 0), sizeof read_back);
+        assert_int_equal(pread(lock.fd, read_back, STORE_LOCK_TEXT_BYTES, 0),
+                         STORE_LOCK_TEXT_BYTES);
         assert_int_equal(strtol(read_back, NULL, 10), getpid());
         assert_int_equal(noted(lock.fd).failures, 1);
     }

@@ -45,7 +45,8 @@ int checkpoint_open(struct checkpoint *checkpoint, struct database *database,
 
 void checkpoint_close(struct checkpoint *checkpoint);
 
-/* Frames in the log now that are not all in the database yet; after checkpoint_open(). */
+/* Frames in the log now that are not all in the database yet; 0 before anything was read from the
+ * guarded connection. */
 int64_t checkpoint_frames(void);
 
 /* Checkpoints if the log is long enough and the time has come. Fails only when the disk does: a
