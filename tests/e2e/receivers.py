@@ -316,7 +316,11 @@ class DeafListener:
             sock.close()
 
 
+REFUSING = []  # sockets that have a port, and do not listen on it
+
+
 def refusing_url():
-    """The URL of a port where nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}/hook"
+    """The URL of a port where nobody listens, nor anybody else will while this process lives."""
+    REFUSING.append(socket.socket())
+    REFUSING[-1].bind(("127.0.0.1", 0))
+    return f"http://127.0.0.1:{REFUSING[-1].getsockname()[1]}/hook"
