@@ -5,6 +5,7 @@ disk in their order, and last once the directory has been synced, or the very fi
 with the sync of any file, Btrfs does not.)
 """
 
+import argparse
 import contextlib
 import os
 import pathlib
@@ -168,3 +169,20 @@ def memory_directory():
     shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="outhook-power.", dir=shared) as name:
         yield pathlib.Path(name)
+
+
+# ---- command lines -------------------------------------------------------------------------------
+
+
+def power_options():
+    """The options that all tests of power losses take; each adds its own."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--random", type=int, default=2, help="random images at each point")
+    parser.add_argument("--runs", type=int, default=20, help="points at which outhookd is started, too")
+    parser.add_argument("--seed", type=int, default=1)
+    return parser
+
+
+def recorded(operations):
+    """How much that is, for the last line."""
+    return f"{len(operations)} operations with {sum(one[0] == SYNC for one in operations)} syncs"

@@ -16,17 +16,16 @@ power_sealing.py.
 --control lets the producers commit with synchronous = NORMAL, which promises nothing: the test has to notice.
 """
 
-import argparse
 import random
 import sqlite3
 import subprocess
 import sys
 import time
 
-from disk import SYNC, Disk
+from disk import Disk
 from daemon import BUILD, Daemon, LOOPBACK
 from database import ENVIRONMENT, query, value
-from images import lay_out, memory_directory, points, power_losses, read_record
+from images import lay_out, memory_directory, points, power_losses, power_options, read_record, recorded
 from ledger import Ledger
 from waiting import wait_until
 from world import SETTINGS, Audit, audit_file, furnish, wait_drained
@@ -157,11 +156,8 @@ def replay(audit, recording, options, ledger, directory):
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    parser = power_options()
     parser.add_argument("--webhooks", type=int, default=150)
-    parser.add_argument("--random", type=int, default=2, help="random images at each point")
-    parser.add_argument("--runs", type=int, default=20, help="points at which outhookd is started, too")
-    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--control", action="store_true")
     options = parser.parse_args()
     began_at, audit, ledger = time.monotonic(), Audit(quiet=options.control), Ledger()
@@ -170,10 +166,9 @@ def main():
                               "NORMAL" if options.control else None)
         images, runs = replay(audit, recording, options, ledger, directory / "image")
     ledger.stop()
-    syncs = sum(one[0] == SYNC for one in recording.operations)
     lost = any("are lost" in fault for fault in audit.faults)
     title = "power_control" if options.control else "power"
-    print(f"{title}: {len(recording.operations)} operations with {syncs} syncs, {sum(map(len, recording.promises))} webhooks, "
+    print(f"{title}: {recorded(recording.operations)}, {sum(map(len, recording.promises))} webhooks, "
           f"{images} images checked, outhookd run on {runs}, {time.monotonic() - began_at:.0f} s")
     failed = not lost if options.control else bool(audit.faults)
     print(f"{title} {'failed' if failed else 'passed'}")

@@ -9,7 +9,6 @@ there still. Once secrets have left the database's files, they are not in the da
 either; its log may be the old one again, out of which outhookd, started on some of it, removes them.
 """
 
-import argparse
 import base64
 import hashlib
 import json
@@ -20,10 +19,10 @@ import subprocess
 import sys
 import time
 
-from disk import DATABASE, SYNC, TOLD, WAL
+from disk import DATABASE, TOLD, WAL
 from daemon import BUILD, Daemon, LOOPBACK
 from database import create, query
-from images import lay_out, memory_directory, points, power_losses, read_record
+from images import lay_out, memory_directory, points, power_losses, power_options, read_record, recorded
 from recording import Recorded
 from waiting import wait_until
 from world import SETTINGS, Audit, audit_file
@@ -192,20 +191,15 @@ def replay(audit, recording, options, directory):
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    parser = power_options()
     parser.add_argument("--secrets", type=int, default=30)
     parser.add_argument("--every", type=int, default=1, help="operations between two power losses, beside those at syncs")
-    parser.add_argument("--random", type=int, default=2, help="random images at each point")
-    parser.add_argument("--runs", type=int, default=20, help="points at which outhookd is started, too")
-    parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     began_at, audit = time.monotonic(), Audit()
     with memory_directory() as directory:
         recording = Recording(directory, options.secrets)
         images, again, runs = replay(audit, recording, options, directory)
-    print(f"power_sealing: {len(recording.operations)} operations with "
-          f"{sum(one[0] == SYNC for one in recording.operations)} syncs, {recording.endpoints} secrets, {images} images "
-          f"checked, the log as of before in {again}, outhookd run on {runs}, {time.monotonic() - began_at:.0f} s")
+    print(f"power_sealing: {recorded(recording.operations)}, {recording.endpoints} secrets, {images} images checked, the log as of before in {again}, outhookd run on {runs}, {time.monotonic() - began_at:.0f} s")
     print(f"power_sealing {'failed' if audit.faults else 'passed'}")
     return bool(audit.faults)
 

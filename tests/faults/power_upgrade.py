@@ -9,16 +9,15 @@ wherever the schema is newer than the first one; what is only half a copy never 
 on some of it, ends the upgrade and delivers.
 """
 
-import argparse
 import random
 import sqlite3
 import sys
 import time
 
-from disk import COPY, MARK, SYNC
+from disk import COPY, MARK
 from daemon import Daemon, LOOPBACK
 from database import MIGRATIONS, query, value
-from images import ENDINGS, lay_out, memory_directory, points, power_losses, read_record
+from images import ENDINGS, lay_out, memory_directory, points, power_losses, power_options, read_record, recorded
 from ledger import Ledger
 from recording import Recorded
 from world import SETTINGS, Audit, audit_file, wait_drained
@@ -149,20 +148,16 @@ def replay(audit, recording, options, ledger, directory):
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    parser = power_options()
     parser.add_argument("--webhooks", type=int, default=40)
     parser.add_argument("--every", type=int, default=1, help="operations between two power losses, beside those at syncs")
-    parser.add_argument("--random", type=int, default=2, help="random images at each point")
-    parser.add_argument("--runs", type=int, default=20, help="points at which outhookd is started, too")
-    parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     began_at, audit, ledger = time.monotonic(), Audit(), Ledger()
     with memory_directory() as directory:
         recording = Recording(directory, ledger, options.webhooks, random.Random(options.seed))
         versions, runs = replay(audit, recording, options, ledger, directory / "image")
     ledger.stop()
-    print(f"power_upgrade: {len(recording.operations)} operations with "
-          f"{sum(one[0] == SYNC for one in recording.operations)} syncs, {sum(versions)} images checked, of schema versions "
+    print(f"power_upgrade: {recorded(recording.operations)}, {sum(versions)} images checked, of schema versions "
           f"{versions}, outhookd run on {runs}, {time.monotonic() - began_at:.0f} s")
     print(f"power_upgrade {'failed' if audit.faults else 'passed'}")
     return bool(audit.faults)
