@@ -8,10 +8,9 @@
  * SQLite before 3.51.3 can lose commits when a checkpoint copies frames without holding the write
  * lock while another process commits (https://www.sqlite.org/wal.html#walresetbug). PASSIVE
  * checkpoints never hold it; RESTART and TRUNCATE do, but when they can't get it they go on as
- * PASSIVE, silently.
- * So this connection's shared-memory locks are guarded: the lock that is needed to copy frames is
- * refused unless the write lock is held. A checkpoint then either holds the write lock or copies
- * nothing.
+ * PASSIVE, silently. So this connection's shared-memory locks are guarded: the lock that is needed
+ * to copy frames is refused unless the write lock is held. A checkpoint then either holds the write
+ * lock or copies nothing.
  *
  * Where the log is emptied its file stays as it is, to be written over (RESTART): blocks that are
  * there already cost a sync less than new ones. It is cut off (TRUNCATE) when it has become large,
