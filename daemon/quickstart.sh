@@ -246,6 +246,8 @@ fi
 # ---- the rest is yours ---------------------------------------------------------------------------
 
 title "Go on"
+# Counted before anybody is told to insert something.
+lines=$(wc -l <"$directory/outhookd.log")
 cat <<END
 The daemon and two receivers run until Ctrl-C. Then this
 database is removed, too. In another terminal:
@@ -267,7 +269,6 @@ END
 
 # Ctrl-C is the proper end from here on.
 trap 'echo; echo "Stopping, and removing $directory."; exit 0' INT
-lines=$(wc -l <"$directory/outhookd.log")
 tail -n "+$((lines + 1))" -f "$directory/outhookd.log" &
 children="$children $!"
 child=$!
