@@ -13,6 +13,7 @@
 #include "outhook/store/keyring.h"
 
 #include <getopt.h>
+#include <jemalloc/jemalloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,11 @@ struct options {
     char *database_override; /* owned: what --database stands for */
     bool check, quiet;
 };
+
+/* How jemalloc(3), which outhookd is linked with, keeps memory: in two arenas, as the threads hand
+ * most of it to each other; and what lies idle goes back to the kernel, by a thread of jemalloc's
+ * own, for when a burst is over most of ours sleep. */
+const char *malloc_conf = "narenas:2,background_thread:true,max_background_threads:1";
 
 static const char usage[] =
     "Usage: outhookd [OPTION]...\n"
@@ -203,7 +209,6 @@ static int run(struct options *options, struct error *error) {
 int main(int argc, char **argv) {
     struct options options = {0};
     struct error error = {0};
-    memory_keep();
     forget_environment();
     int r = options_parse(&options, argc, argv, &error);
     if (!r)

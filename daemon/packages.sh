@@ -5,7 +5,7 @@
 # shellcheck disable=SC2034 # it is used by those who source this
 packages_to_build="gcc libc6-dev make cmake pkg-config
     libuv1-dev libcurl4-openssl-dev libsqlite3-dev libssl-dev libsystemd-dev
-    libinih-dev libmicrohttpd-dev libcmocka-dev sqlite3 ca-certificates"
+    libinih-dev libjemalloc-dev libmicrohttpd-dev libcmocka-dev sqlite3 ca-certificates"
 
 package_is_installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

@@ -1,13 +1,10 @@
 #include "outhook/base/memory.h"
 
-#include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { KEEP_BYTES = 4 << 20 };
 
 void memory_exhausted(void) {
     static const char sentence[] =
@@ -29,11 +26,6 @@ void *memory_raw(size_t bytes) {
     if (!memory)
         memory_exhausted();
     return memory;
-}
-
-void memory_keep(void) {
-    mallopt(M_TRIM_THRESHOLD, KEEP_BYTES);
-    mallopt(M_MMAP_THRESHOLD, KEEP_BYTES); /* glibc adapts it no more once one of them is set */
 }
 
 void *memory_resize(void *old, size_t count, size_t size) {

@@ -70,21 +70,27 @@ static bool allocation_fails(void) {
 /* ---- in libc's place ---------------------------------------------------------------------------
  */
 
-void *__libc_malloc(size_t bytes);
-void *__libc_calloc(size_t count, size_t bytes);
-void *__libc_realloc(void *old, size_t bytes);
-void *__libc_memalign(size_t alignment, size_t bytes);
+/* POSIX's way of turning dlsym()'s result into a function. It allocates nothing. */
+#define FIND(original, name) \
+    if (!(original))         \
+    *(void **)&(original) = dlsym(RTLD_NEXT, name)
 
 void *malloc(size_t bytes) {
-    return allocation_fails() ? NULL : __libc_malloc(bytes);
+    static void *(*original)(size_t);
+    FIND(original, "malloc");
+    return allocation_fails() ? NULL : original(bytes);
 }
 
 void *calloc(size_t count, size_t bytes) {
-    return allocation_fails() ? NULL : __libc_calloc(count, bytes);
+    static void *(*original)(size_t, size_t);
+    FIND(original, "calloc");
+    return allocation_fails() ? NULL : original(count, bytes);
 }
 
 void *realloc(void *old, size_t bytes) {
-    return allocation_fails() ? NULL : __libc_realloc(old, bytes);
+    static void *(*original)(void *, size_t);
+    FIND(original, "realloc");
+    return allocation_fails() ? NULL : original(old, bytes);
 }
 
 void *reallocarray(void *old, size_t count, size_t bytes) {
@@ -98,7 +104,9 @@ void *reallocarray(void *old, size_t count, size_t bytes) {
 
 void *memalign(size_t alignment, size_t bytes);
 void *memalign(size_t alignment, size_t bytes) {
-    return allocation_fails() ? NULL : __libc_memalign(alignment, bytes);
+    static void *(*original)(size_t, size_t);
+    FIND(original, "memalign");
+    return allocation_fails() ? NULL : original(alignment, bytes);
 }
 
 void *aligned_alloc(size_t alignment, size_t bytes) {
@@ -113,8 +121,7 @@ int posix_memalign(void **memory, size_t alignment, size_t bytes) {
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
                    void *argument) {
     static int (*original)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-    if (!original)
-        *(void **)&original = dlsym(RTLD_NEXT, "pthread_create");
+    FIND(original, "pthread_create");
     if (fails(&control->threads, &control->threads_failed, control->thread_first,
               control->thread_last))
         return EAGAIN;

@@ -41,7 +41,7 @@ make_tree() {
         ln -s "$OUTHOOK_TREE" "$1"
         return
     fi
-    depends=libcurl4,libinih1,libmicrohttpd12,libsqlite3-0,libssl3,libsystemd0,libuv1,ca-certificates
+    depends=libcurl4,libinih1,libjemalloc2,libmicrohttpd12,libsqlite3-0,libssl3,libsystemd0,libuv1,ca-certificates
     # Whatever made this system chose the name; mmdebstrap's own is 0000debian.sources. None: Debian's mirror.
     sources=()
     for file in /etc/apt/sources.list.d/*debian.sources /etc/apt/sources.list; do

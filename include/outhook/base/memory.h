@@ -28,11 +28,6 @@ void *memory_raw(size_t bytes) __attribute__((malloc, returns_nonnull));
 /* As realloc(), but never NULL, also for 0 bytes. */
 void *memory_resize(void *old, size_t count, size_t size) __attribute__((returns_nonnull));
 
-/* Keeps the allocator from giving a thread's memory back to the kernel, and asking for it again, each
- * time that a batch of messages has passed. For a program with many threads that exchange memory; to
- * be called first. */
-void memory_keep(void);
-
 /* A copy of a string; NULL for NULL. Freed with free(). */
 char *memory_copy_string(const char *text);
 
