@@ -101,7 +101,7 @@
     X(secret_key_file, TEXT, "", 0, 4000, NULL, AT_RELOAD,                                         \
       "The keys that seal endpoint secrets in the database; empty: the credential secret_key of "  \
       "the service manager, or else secrets stand there as plain text.")                           \
-    X(database_cache_bytes, BYTES, "12M", 65536, 4294967296, NULL, AT_START,                       \
+    X(database_cache_bytes, BYTES, "8M", 65536, 4294967296, NULL, AT_START,                       \
       "SQLite's page cache in the daemon.")                                                        \
     X(log_level, CHOICE, "info", 0, 0, "error warning info debug", AT_RELOAD,                      \
       "The least important lines that are logged: error, warning, info or debug.")                 \
