@@ -5,8 +5,8 @@
 
 #include <stdlib.h>
 
-struct delivery *delivery_new(void) {
-    struct delivery *delivery = new (struct delivery);
+struct delivery *delivery_new(size_t texts_bytes) {
+    struct delivery *delivery = memory_new(1, sizeof *delivery + texts_bytes);
     list_init(&delivery->link);
     return delivery;
 }
@@ -21,14 +21,5 @@ void delivery_free(struct delivery *delivery) {
         return;
     delivery_free_payload(delivery);
     endpoint_unref(delivery->endpoint);
-    if (delivery->texts) {
-        free(delivery->texts);
-    } else {
-        free(delivery->uid);
-        free(delivery->type);
-        free(delivery->method);
-        free(delivery->content_type);
-        free(delivery->header_lines);
-    }
     free(delivery);
 }

@@ -68,7 +68,8 @@ struct store_reply *exchange_receive(struct exchange *exchange) {
 /* ---- the store's side ------------------------------------------------------------------------ */
 
 void exchange_reply(struct exchange *exchange, const struct store_reply *content) {
-    struct store_reply *reply = new (struct store_reply);
+    struct store_reply *reply =
+        content->kind == STORE_WRITTEN ? &content->request->written : new (struct store_reply);
     *reply = *content;
     if (channel_post_wait(exchange->replies, reply) != CHANNEL_SENT)
         store_reply_free(reply);

@@ -318,8 +318,29 @@ int queue_fresh(struct queue *queue, struct queue_notice notices[QUEUE_PAGE], in
 
 /* ---- loading --------------------------------------------------------------------------------- */
 
+/* The columns from `first` on, in the order of the fields; all are NULL when the webhook's row is gone. */
+static struct delivery *queue_read_texts(sqlite3_stmt *row, int first) {
+    enum { FIELDS = 5 };
+    const char *texts[FIELDS];
+    size_t bytes = 0;
+    for (int i = 0; i < FIELDS; i++) {
+        texts[i] = database_text_in(row, first + i);
+        bytes += texts[i] ? (size_t)sqlite3_column_bytes(row, first + i) + 1 : 0;
+    }
+    struct delivery *delivery = delivery_new(bytes);
+    const char **const fields[FIELDS] = {&delivery->uid, &delivery->type, &delivery->method,
+                                         &delivery->content_type, &delivery->header_lines};
+    char *at = delivery->texts;
+    for (int i = 0; i < FIELDS; i++) {
+        *fields[i] = texts[i] ? at : NULL;
+        if (texts[i])
+            at = stpcpy(at, texts[i]) + 1;
+    }
+    return delivery;
+}
+
 static struct delivery *queue_read_delivery(sqlite3_stmt *row) {
-    struct delivery *delivery = delivery_new();
+    struct delivery *delivery = queue_read_texts(row, 7);
     bool expires = sqlite3_column_type(row, 3) != SQLITE_NULL;
     delivery->webhook_id = sqlite3_column_int64(row, 0);
     delivery->attempts = sqlite3_column_int(row, 1);
@@ -344,33 +365,6 @@ static void queue_copy_payload(sqlite3_stmt *row, int column, struct delivery *d
     delivery->payload = copy;
 }
 
-/* The columns from `first` on, in the order of the fields. */
-static void queue_copy_texts(sqlite3_stmt *row, int first, struct delivery *delivery) {
-    char **const fields[] = {&delivery->uid, &delivery->type, &delivery->method,
-                             &delivery->content_type, &delivery->header_lines};
-    enum { FIELDS = sizeof fields / sizeof *fields };
-    const char *texts[FIELDS];
-    size_t bytes = 0;
-    for (int i = 0; i < FIELDS; i++) {
-        texts[i] = database_text_in(row, first + i);
-        bytes += texts[i] ? (size_t)sqlite3_column_bytes(row, first + i) + 1 : 0;
-    }
-    char *at = delivery->texts = memory_raw(bytes);
-    for (int i = 0; i < FIELDS; i++) {
-        *fields[i] = texts[i] ? at : NULL;
-        if (texts[i])
-            at = stpcpy(at, texts[i]) + 1;
-    }
-}
-
-/* A webhook whose row is gone leaves the delivery without a uid. */
-static void queue_read_webhook(sqlite3_stmt *row, struct delivery *delivery) {
-    if (sqlite3_column_type(row, 6) == SQLITE_NULL)
-        return;
-    queue_copy_texts(row, 7, delivery);
-    queue_copy_payload(row, 12, delivery);
-}
-
 /* Reads a row unless its payload is larger than `bytes`; then *delivery is NULL, and *too_large
  * says how large it is. */
 static int queue_read_row(struct queue *queue, int64_t id, int64_t bytes,
@@ -385,7 +379,8 @@ static int queue_read_row(struct queue *queue, int64_t id, int64_t bytes,
     } else if (code == SQLITE_ROW) {
         *delivery = queue_read_delivery(row);
         (*delivery)->id = id;
-        queue_read_webhook(row, *delivery);
+        if (sqlite3_column_type(row, 6) != SQLITE_NULL) /* the webhook is there */
+            queue_copy_payload(row, 12, *delivery);
     }
     return queue_reset(queue, row, code, error);
 }

@@ -24,6 +24,10 @@ void store_request_free(struct store_request *request) {
 }
 
 void store_reply_free(struct store_reply *reply) {
+    if (reply->kind == STORE_WRITTEN) {
+        store_request_free(reply->request);
+        return;
+    }
     for (int i = 0; reply->load && i < reply->load->count; i++)
         delivery_free(reply->load->rows[i]);
     free(reply->load);

@@ -68,7 +68,7 @@ static void store_forget(struct sim *sim, struct row *row) {
 }
 
 static struct delivery *row_delivery(const struct row *row) {
-    struct delivery *delivery = delivery_new();
+    struct delivery *delivery = delivery_new(0);
     delivery->id = row->id;
     delivery->endpoint_id = row->site->id;
     delivery->due_at = row->due_at;

@@ -352,7 +352,7 @@ static inline void model_look(struct model *model) {
 }
 
 static inline struct delivery *row_delivery(struct row *row) {
-    struct delivery *delivery = delivery_new();
+    struct delivery *delivery = delivery_new(0);
     delivery->id = row->id;
     delivery->endpoint_id = row->site->id;
     delivery->due_at = row->due_at;

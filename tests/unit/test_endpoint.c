@@ -57,9 +57,9 @@ static void the_last_reference_frees(void **state) {
 static void a_delivery_gives_its_reference_back(void **state) {
     (void)state;
     struct endpoint *endpoint = endpoint_at("https://example.com/");
-    struct delivery *delivery = delivery_new();
+    struct delivery *delivery = delivery_new(0);
     delivery->endpoint = endpoint_ref(endpoint);
-    delivery->uid = memory_copy_string("msg_1");
+    delivery->uid = "msg_1";
     delivery->payload = memory_copy_string("{}");
     delivery->payload_bytes = 2;
     delivery_free_payload(delivery);

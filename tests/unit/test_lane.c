@@ -236,20 +236,20 @@ static void the_floor_decides_how_soon_a_quick_one_is_overdue(void **state) {
 /* One of several servers behind the address hangs, and the others answer. */
 static void an_answering_endpoint_may_have_a_quarter_overdue(void **state) {
     (void)state;
-    struct delivery calls[4] = {0};
+    struct delivery a = {0}, b = {0}, c = {0}, d = {0}, *calls[] = {&a, &b, &c, &d};
     struct lane *lane = lane_of(1);
     int64_t late_ms = start.mono_ms + 400;
     concurrency_answered(&lane->concurrency, 10);
     while (lane_limit(lane, &policy, start.mono_ms) < 8)
         concurrency_grow(&lane->concurrency, 8, 100);
     for (int i = 0; i < 4; i++) {
-        calls[i].sent_at = start.mono_ms;
-        list_push(&lane->flying, &calls[i].link);
+        calls[i]->sent_at = start.mono_ms;
+        list_push(&lane->flying, &calls[i]->link);
     }
     lane->n_flying = 4;
     lane->answered_at = late_ms - 1;
     assert_true(lane_blocked(lane, &policy, OVERDUE_FLOOR_MS, late_ms)); /* four of eight */
-    calls[2].sent_at = calls[3].sent_at = late_ms;
+    c.sent_at = d.sent_at = late_ms;
     assert_false(lane_blocked(lane, &policy, OVERDUE_FLOOR_MS, late_ms)); /* two */
     lane->answered_at = start.mono_ms;
     assert_true(lane_blocked(lane, &policy, OVERDUE_FLOOR_MS, late_ms)); /* and silence */

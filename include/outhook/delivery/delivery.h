@@ -27,11 +27,11 @@ struct delivery {
     int attempts;        /* made since the insert or the last replay */
     int attempts_before; /* made before that */
 
-    /* The webhook. All but the payload may be NULL when its row is gone. */
-    char *uid, *type, *method, *content_type;
-    char *header_lines; /* "Name: value\n" …; NULL when there are none */
-    char *texts;        /* where all of those are, in one block; NULL: each is by itself */
-    void *payload;
+    /* The webhook. All of it is NULL when its row is gone. The texts are lent, or stand in `texts`.
+     */
+    const char *uid, *type, *method, *content_type;
+    const char *header_lines; /* "Name: value\n" …; NULL when there are none */
+    void *payload;            /* owned */
     size_t payload_bytes;
 
     /* The scheduler's. */
@@ -42,10 +42,12 @@ struct delivery {
     int64_t sent_at;           /* mono ms */
     int64_t charged_ms;        /* slot-time charged in advance */
     bool unproven;             /* sent while its endpoint had yet to prove itself */
+
+    char texts[]; /* room for those above, so that they go and come with the rest */
 };
 
-/* A delivery, all zero. */
-struct delivery *delivery_new(void);
+/* A delivery, all zero, with room for so many bytes of texts. */
+struct delivery *delivery_new(size_t texts_bytes);
 
 /* Frees the payload alone: it is the bulk, and not needed once the call has ended. */
 void delivery_free_payload(struct delivery *delivery);

@@ -15,6 +15,7 @@
 struct delivery;
 struct endpoint;
 struct seal_keys;
+struct store_request;
 
 enum store_request_kind {
     STORE_LOAD,    /* endpoint_id, rows, bytes; answered by STORE_LOADED */
@@ -27,21 +28,6 @@ enum store_request_kind {
     STORE_GATES,   /* gates, gate_count: for people to see; answered by STORE_GATES_WRITTEN */
     STORE_LIMITS,  /* max_pending, max_payload_bytes, retain; no answer */
     STORE_KEYS,    /* keys: count from now on; no answer */
-};
-
-struct store_request {
-    enum store_request_kind kind;
-    int64_t endpoint_id;
-    int rows;
-    int64_t bytes;
-    int64_t max_pending, max_payload_bytes;
-    struct retention_settings retain;
-    bool refused;
-    struct seal_keys *keys;    /* owned, and wiped */
-    struct gate_change *gates; /* owned */
-    int gate_count;
-    struct delivery *delivery; /* given back with the answer */
-    struct write write;
 };
 
 enum store_reply_kind {
@@ -63,7 +49,23 @@ struct store_reply {
     int64_t endpoint_id, due_at;
     struct endpoint *endpoint;
     struct queue_load *load; /* owned; large, so that only those that bring rows have one */
-    struct store_request *request;
+    struct store_request *request; /* owned; of STORE_WRITTEN, the one that the reply is a part of */
+};
+
+struct store_request {
+    enum store_request_kind kind;
+    int64_t endpoint_id;
+    int rows;
+    int64_t bytes;
+    int64_t max_pending, max_payload_bytes;
+    struct retention_settings retain;
+    bool refused;
+    struct seal_keys *keys;    /* owned, and wiped */
+    struct gate_change *gates; /* owned */
+    int gate_count;
+    struct delivery *delivery; /* given back with the answer */
+    struct write write;
+    struct store_reply written; /* the answer to STORE_WRITE, which so takes no memory of its own */
 };
 
 /* A request, all zero but for its kind. */
