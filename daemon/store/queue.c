@@ -30,10 +30,11 @@ static const char sql_next_due[] =
     "SELECT due_at FROM deliveries WHERE status = 'pending' AND endpoint_id = ?1"
     " ORDER BY due_at LIMIT 1";
 /* 'pending' stands literally: the planner has to see that the partial index fits. Nothing but what
- * is in the index, so that rows that are under way are stepped over without being read. */
+ * is in the index, so that rows that are under way are stepped over without being read, and by
+ * SQLite itself, which is quicker at it than who asks for each of them. */
 static const char sql_due[] =
     "SELECT id, due_at FROM deliveries WHERE status = 'pending' AND endpoint_id = ?1"
-    " ORDER BY due_at, id";
+    " AND NOT handed_out(id) ORDER BY due_at, id";
 static const char sql_row[] =
     "SELECT d.webhook_id, d.attempts, d.attempts_before, d.expires_at, d.created_at, d.retry_at,"
     " w.id, uid, type, method, content_type, " HEADER_LINES ", payload"
@@ -46,6 +47,20 @@ static const char sql_boot[] =
     "SELECT id FROM endpoints AS e WHERE id > ?1 AND (name IS NOT NULL OR EXISTS"
     " (SELECT 1 FROM deliveries WHERE status = 'pending' AND endpoint_id = e.id))"
     " ORDER BY id LIMIT ?2";
+
+static void sql_handed_out(sqlite3_context *context, int count, sqlite3_value **values) {
+    const struct queue *queue = sqlite3_user_data(context);
+    (void)count;
+    sqlite3_result_int(context, map_get(&queue->handed_out, sqlite3_value_int64(values[0])) != NULL);
+}
+
+/* On this connection alone, which runs no triggers: nothing in the schema may call it. */
+static int queue_add_functions(struct queue *queue, struct error *error) {
+    int code = sqlite3_create_function_v2(queue->database->handle, "handed_out", 1,
+                                          SQLITE_UTF8 | SQLITE_DIRECTONLY, queue, sql_handed_out,
+                                          NULL, NULL, NULL);
+    return code ? database_error(queue->database, code, "read the queue", error) : 0;
+}
 
 static int queue_prepare(struct queue *queue, struct error *error) {
     const struct {
@@ -73,7 +88,9 @@ static int queue_prepare(struct queue *queue, struct error *error) {
 int queue_open(struct queue *queue, struct database *database, const struct seal_keys *keys,
                struct error *error) {
     *queue = (struct queue){.database = database, .keys = keys};
-    int r = queue_prepare(queue, error);
+    int r = queue_add_functions(queue, error);
+    if (!r)
+        r = queue_prepare(queue, error);
     if (!r)
         r = database_integer(database, "SELECT max(id) FROM deliveries", &queue->last_delivery_id,
                              error);
@@ -424,8 +441,6 @@ int queue_load(struct queue *queue, int64_t endpoint_id, int rows, int64_t bytes
     while ((code = sqlite3_step(queue->due)) == SQLITE_ROW) {
         bool added = false;
         int64_t due_at = sqlite3_column_int64(queue->due, 1);
-        if (map_get(&queue->handed_out, sqlite3_column_int64(queue->due, 0)))
-            continue;
         if (due_at <= now_wall_ms && load->count < rows)
             r = queue_load_row(queue, endpoint_id, &bytes, load, &added, error);
         if (!added) {
