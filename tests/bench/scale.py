@@ -36,7 +36,7 @@ def fill_straight(db, urls, rows, signing="none"):
     indexes = connection.execute("SELECT name, sql FROM sqlite_schema WHERE tbl_name = 'deliveries' AND type = 'index'"
                                  " AND sql IS NOT NULL").fetchall()
     triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'"
-                                  " AND tbl_name IN ('webhooks', 'deliveries', 'endpoints')").fetchall()
+                                  " AND tbl_name IN ('webhooks', 'deliveries')").fetchall()
     connection.execute("BEGIN")
     for name, _ in indexes:
         connection.execute(f"DROP INDEX {name}")
