@@ -137,20 +137,23 @@ static int store_commit(struct store *store, struct error *error) {
     if (!store->unwritten.count)
         return 0;
     struct patience patience = patience_begin();
-    int64_t frames = checkpoint_frames();
+    int64_t frames = checkpoint_frames(), began_us = clock_mono_us();
     int count = unwritten_batch(&store->unwritten, writes);
     int r = writer_commit(&store->writer, writes, count, error);
     if (r == ERROR_BUSY && !atomic_load(&store->stopping) &&
         unwritten_put_off(&store->unwritten, clock_mono_us()))
         return 0; /* it may be a producer, whose webhook is about to come */
-    while (r && store_may_retry(store, &patience, r, error))
+    while (r && store_may_retry(store, &patience, r, error)) {
+        began_us = clock_mono_us();
         r = writer_commit(&store->writer, writes, count, error);
+    }
     if (r)
         return r;
+    int64_t took_us = clock_mono_us() - began_us;
     patience_end(&patience);
     r = store_answer_writes(store, count, error);
     frames = checkpoint_frames() - frames;
-    unwritten_committed(&store->unwritten, count, frames, clock_mono_us());
+    unwritten_committed(&store->unwritten, count, frames, took_us, clock_mono_us());
     return r;
 }
 

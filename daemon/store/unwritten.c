@@ -7,8 +7,11 @@
 
 enum {
     /* Outcomes that follow a commit closely wait this long for company, and less long if somebody
-     * waits for them. A page that several of them change is then written once. */
+     * waits for them. A page that several of them change is then written once. They wait for longer
+     * where commits take long, so that the write lock is held for a small share of the time. */
     LINGER_US = 20000,
+    LINGER_MAX_US = WRITE_LINGER_MAX_MS * 1000,
+    LINGER_OF_COMMIT = 200,
     LINGER_URGENT_US = 1000,
     PUT_OFF_US = 500, /* while a producer holds the lock, which a commit of its own does for 1 ms */
     PUT_OFF_MAX_US = 20000,
@@ -27,6 +30,13 @@ static int unwritten_batch_size(const struct unwritten *unwritten) {
     return unwritten->batch ? unwritten->batch : BATCH_FIRST;
 }
 
+static int64_t unwritten_linger_us(const struct unwritten *unwritten) {
+    int64_t us = unwritten->took_us * LINGER_OF_COMMIT;
+    if (unwritten->urgent)
+        return LINGER_URGENT_US;
+    return us < LINGER_US ? LINGER_US : us > LINGER_MAX_US ? LINGER_MAX_US : us;
+}
+
 int64_t unwritten_commit_at(const struct unwritten *unwritten) {
     if (!unwritten->count)
         return CLOCK_NEVER;
@@ -34,7 +44,7 @@ int64_t unwritten_commit_at(const struct unwritten *unwritten) {
         return unwritten->not_before_us;
     if (unwritten->count >= unwritten_batch_size(unwritten))
         return 0;
-    return unwritten->committed_at_us + (unwritten->urgent ? LINGER_URGENT_US : LINGER_US);
+    return unwritten->committed_at_us + unwritten_linger_us(unwritten);
 }
 
 static int compare_writes(const void *a, const void *b) {
@@ -74,7 +84,11 @@ static void unwritten_learn(struct unwritten *unwritten, int count, int64_t fram
     unwritten->batch = batch < BATCH_MIN ? BATCH_MIN : batch > BATCH_MAX ? BATCH_MAX : (int)batch;
 }
 
-void unwritten_committed(struct unwritten *unwritten, int count, int64_t frames, int64_t now_us) {
+void unwritten_committed(struct unwritten *unwritten, int count, int64_t frames, int64_t took_us,
+                         int64_t now_us) {
+    /* After one that was due early company comes at once, or a backlog is at its end and none comes. */
+    bool early = unwritten->urgent || count >= unwritten_batch_size(unwritten);
+    unwritten->took_us = early ? 0 : took_us;
     unwritten_learn(unwritten, count, frames);
     unwritten->committed_at_us = now_us;
     unwritten->put_off_since_us = 0;

@@ -33,8 +33,21 @@ static int commit(struct unwritten *unwritten, int64_t frames) {
         assert_true(writes[i - 1]->delivery_id < writes[i]->delivery_id);
     for (int i = 0; i < count; i++)
         store_request_free(unwritten->requests[i]);
-    unwritten_committed(unwritten, count, frames, COMMITTED_US);
+    unwritten_committed(unwritten, count, frames, 0, COMMITTED_US);
     return count;
+}
+
+/* The same, of few, that takes so long; when the next commit is due if another outcome comes. */
+static int64_t due_after(int64_t took_us) {
+    struct unwritten unwritten = {0};
+    add_many(&unwritten, 3);
+    for (int i = 0; i < 3; i++)
+        store_request_free(unwritten.requests[i]);
+    unwritten_committed(&unwritten, 3, 3, took_us, COMMITTED_US);
+    add(&unwritten, 4, false);
+    int64_t at_us = unwritten_commit_at(&unwritten);
+    unwritten_drop(&unwritten);
+    return at_us - COMMITTED_US;
 }
 
 /* Commits all, and so many more in so many frames; how many the next commit carries. */
@@ -64,6 +77,32 @@ static void company_is_waited_for_and_less_long_by_those_in_need(void **state) {
     assert_int_equal(unwritten_commit_at(&unwritten), COMMITTED_US + SOON_US);
     assert_int_equal(commit(&unwritten, 4), 2);
     add(&unwritten, 3, false);
+    assert_int_equal(unwritten_commit_at(&unwritten), COMMITTED_US + LATE_US);
+    unwritten_drop(&unwritten);
+}
+
+/* The lock is held for a two-hundredth of the time, but nobody waits for longer than that. */
+static void a_commit_that_takes_long_is_not_soon_followed_by_another(void **state) {
+    (void)state;
+    assert_int_equal(due_after(0), LATE_US);
+    assert_int_equal(due_after(100), LATE_US);
+    assert_int_equal(due_after(101), LATE_US + 200);
+    assert_int_equal(due_after(500), 100000);
+    assert_int_equal(due_after(1000), WRITE_LINGER_MAX_MS * 1000);
+    assert_int_equal(due_after(60000000), WRITE_LINGER_MAX_MS * 1000);
+}
+
+/* Those in need, and the rest of a backlog, don't wait for that. */
+static void nor_does_it_hold_up_a_backlogs_end(void **state) {
+    (void)state;
+    struct unwritten unwritten = {.committed_at_us = COMMITTED_US, .took_us = 1000};
+    add(&unwritten, 1, true);
+    assert_int_equal(unwritten_commit_at(&unwritten), COMMITTED_US + SOON_US);
+    add_many(&unwritten, 256);
+    for (int i = 0; i < 256; i++)
+        store_request_free(unwritten.requests[i]);
+    unwritten_committed(&unwritten, 256, 100, 1000, COMMITTED_US);
+    unwritten.urgent = false;
     assert_int_equal(unwritten_commit_at(&unwritten), COMMITTED_US + LATE_US);
     unwritten_drop(&unwritten);
 }
@@ -131,6 +170,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(none_are_never_due),
         cmocka_unit_test(company_is_waited_for_and_less_long_by_those_in_need),
+        cmocka_unit_test(a_commit_that_takes_long_is_not_soon_followed_by_another),
+        cmocka_unit_test(nor_does_it_hold_up_a_backlogs_end),
         cmocka_unit_test(many_are_written_at_once),
         cmocka_unit_test(a_lock_puts_it_off_for_a_moment),
         cmocka_unit_test(the_rest_follows_in_order),

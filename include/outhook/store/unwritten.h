@@ -19,6 +19,7 @@ struct unwritten {
     int batch;                               /* so many a commit; 0: not known yet */
     bool urgent;                             /* one of them is waited for */
     int64_t committed_at_us;                 /* mono; the last time that some were written */
+    int64_t took_us;                         /* that commit; 0: it was due early */
     int64_t put_off_since_us, not_before_us; /* mono; others have held the lock since; 0: nobody */
 };
 
@@ -39,8 +40,11 @@ bool unwritten_put_off(struct unwritten *unwritten, int64_t now_us);
 
 /* The first `count` have been written, and given away; that took so many frames of the log, from
  * which follows how many the next commit may carry: it is to be as large as it can be without
- * making the log too long for the checkpoints' sake, or holding the lock for long. */
-void unwritten_committed(struct unwritten *unwritten, int count, int64_t frames, int64_t now_us);
+ * making the log too long for the checkpoints' sake, or holding the lock for long. And it took so
+ * long, from which follows how long the next one may wait for company: producers, which want the same
+ * lock, are to find it free nearly always. */
+void unwritten_committed(struct unwritten *unwritten, int count, int64_t frames, int64_t took_us,
+                         int64_t now_us);
 
 /* Frees those that never will be. */
 void unwritten_drop(struct unwritten *unwritten);

@@ -19,6 +19,8 @@ struct database;
 struct gate_change;
 struct sqlite3_stmt;
 
+enum { WRITE_LINGER_MAX_MS = 200 };
+
 enum write_fate { WRITE_DELIVERED, WRITE_AGAIN, WRITE_FAILED, WRITE_EXPIRED };
 
 /* One delivery's end of a call, or its expiry without one. */
@@ -33,7 +35,7 @@ struct write {
     bool disable_endpoint;  /* it is gone, or has failed for too long: disable it, too */
     int64_t failing_since;  /* wall ms: since then it fails; 0: nothing new */
     bool failing_ended;     /* or ended */
-    bool urgent;            /* somebody waits for it to be written */
+    bool urgent;            /* it is waited for; otherwise it may take WRITE_LINGER_MAX_MS */
     struct outcome outcome; /* owned */
 
     /* What the transaction found: a person had cancelled the delivery meanwhile, so only the
