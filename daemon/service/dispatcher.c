@@ -226,16 +226,16 @@ static void dispatcher_log_breakers(const struct endpoint *endpoint,
         log_event_of(LOG_BREAKER_CLOSED, &shared, "%s answers again", host);
 }
 
-/* A row of an ordered endpoint holds up the next one, and itself where it is soon tried again; the
- * end waits for all; and of outcomes that are not written there may be so many that no call is begun
- * any more. */
+/* A row of an ordered endpoint holds up the next one, and one that is tried again soon holds up
+ * itself; the end waits for all; and of outcomes that are not written there may be so many that no
+ * call is begun any more. */
 static bool dispatcher_waits_for_store(const struct dispatcher *dispatcher,
-                                       const struct delivery *delivery,
-                                       const struct completion *completion, struct now now) {
+                                       const struct delivery *delivery, const struct write *write,
+                                       struct now now) {
     const struct scheduler *scheduler = &dispatcher->scheduler;
-    return delivery->endpoint->ordered || dispatcher->draining ||
-           (completion->decision.fate == RETRY_AGAIN && completion->decision.due_at &&
-            completion->decision.due_at < now.wall_ms + WRITE_LINGER_MAX_MS) ||
+    bool again_soon =
+        write->fate == WRITE_AGAIN && write->due_at < now.wall_ms + WRITE_LINGER_MAX_MS;
+    return delivery->endpoint->ordered || again_soon || dispatcher->draining ||
            slots_wait_for_store(&scheduler->slots, &scheduler->policy.slots);
 }
 
@@ -265,9 +265,9 @@ static void dispatcher_complete(struct dispatcher *dispatcher, struct http_call 
         .disable_endpoint = completion.disable_endpoint,
         .failing_since = completion.news.failing_began ? completion.news.failing_since : 0,
         .failing_ended = completion.news.failing_ended,
-        .urgent = dispatcher_waits_for_store(dispatcher, delivery, &completion, now),
         .outcome = call->outcome,
     };
+    request->write.urgent = dispatcher_waits_for_store(dispatcher, delivery, &request->write, now);
     call->outcome = (struct outcome){0}; /* it has moved */
     store_send(dispatcher->store, request);
 }

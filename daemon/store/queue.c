@@ -50,8 +50,9 @@ static const char sql_boot[] =
 
 static void sql_handed_out(sqlite3_context *context, int count, sqlite3_value **values) {
     const struct queue *queue = sqlite3_user_data(context);
+    int64_t id = sqlite3_value_int64(values[0]);
     (void)count;
-    sqlite3_result_int(context, map_get(&queue->handed_out, sqlite3_value_int64(values[0])) != NULL);
+    sqlite3_result_int(context, map_get(&queue->handed_out, id) != NULL);
 }
 
 /* On this connection alone, which runs no triggers: nothing in the schema may call it. */
@@ -335,7 +336,8 @@ int queue_fresh(struct queue *queue, struct queue_notice notices[QUEUE_PAGE], in
 
 /* ---- loading --------------------------------------------------------------------------------- */
 
-/* The columns from `first` on, in the order of the fields; all are NULL when the webhook's row is gone. */
+/* The columns from `first` on, in the order of the fields; all are NULL when the webhook's row is
+ * gone. */
 static struct delivery *queue_read_texts(sqlite3_stmt *row, int first) {
     enum { FIELDS = 5 };
     const char *texts[FIELDS];

@@ -86,7 +86,7 @@ static void unwritten_learn(struct unwritten *unwritten, int count, int64_t fram
 
 void unwritten_committed(struct unwritten *unwritten, int count, int64_t frames, int64_t took_us,
                          int64_t now_us) {
-    /* After one that was due early company comes at once, or a backlog is at its end and none comes. */
+    /* After one that was due early company comes at once, or a backlog ends and none comes. */
     bool early = unwritten->urgent || count >= unwritten_batch_size(unwritten);
     unwritten->took_us = early ? 0 : took_us;
     unwritten_learn(unwritten, count, frames);

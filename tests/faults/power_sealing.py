@@ -199,7 +199,8 @@ def main():
     with memory_directory() as directory:
         recording = Recording(directory, options.secrets)
         images, again, runs = replay(audit, recording, options, directory)
-    print(f"power_sealing: {recorded(recording.operations)}, {recording.endpoints} secrets, {images} images checked, the log as of before in {again}, outhookd run on {runs}, {time.monotonic() - began_at:.0f} s")
+    print(f"power_sealing: {recorded(recording.operations)}, {recording.endpoints} secrets, {images} images checked, "
+          f"the log as of before in {again}, outhookd run on {runs}, {time.monotonic() - began_at:.0f} s")
     print(f"power_sealing {'failed' if audit.faults else 'passed'}")
     return bool(audit.faults)
 

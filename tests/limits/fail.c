@@ -72,8 +72,7 @@ static bool allocation_fails(void) {
 
 /* POSIX's way of turning dlsym()'s result into a function. It allocates nothing. */
 #define FIND(original, name) \
-    if (!(original))         \
-    *(void **)&(original) = dlsym(RTLD_NEXT, name)
+    (*(void **)&(original) = (original) ? *(void **)&(original) : dlsym(RTLD_NEXT, name))
 
 void *malloc(size_t bytes) {
     static void *(*original)(size_t);

@@ -27,8 +27,7 @@ struct delivery {
     int attempts;        /* made since the insert or the last replay */
     int attempts_before; /* made before that */
 
-    /* The webhook. All of it is NULL when its row is gone. The texts are lent, or stand in `texts`.
-     */
+    /* The webhook. All NULL when its row is gone. Its texts stand in `texts`, or are lent. */
     const char *uid, *type, *method, *content_type;
     const char *header_lines; /* "Name: value\n" …; NULL when there are none */
     void *payload;            /* owned */
