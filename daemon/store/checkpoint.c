@@ -166,9 +166,19 @@ static void checkpoint_report_end(struct checkpoint *checkpoint) {
     checkpoint->reported_frames = 0;
 }
 
+static void checkpoint_put_off(struct checkpoint *checkpoint, int64_t until_mono_ms) {
+    checkpoint->not_before_ms = until_mono_ms;
+    checkpoint->waits = true;
+}
+
+int64_t checkpoint_due_at(const struct checkpoint *checkpoint) {
+    return checkpoint->waits ? checkpoint->not_before_ms : CLOCK_NEVER;
+}
+
 int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms, struct error *error) {
     if (now_mono_ms < checkpoint->not_before_ms)
         return 0;
+    checkpoint->waits = false;
     int64_t frames = checkpoint_frames(), in_file = checkpoint_file_frames(checkpoint);
     bool truncate = in_file >= (checkpoint->forced ? 1 : PRODUCER_FRAMES);
     if (frames < CHECKPOINT_FRAMES && !truncate) {
@@ -178,7 +188,7 @@ int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms, struct er
     /* A producer whose bulk commit made the log this long is about to checkpoint it, too. */
     if (in_file >= PRODUCER_FRAMES && !checkpoint->big) {
         checkpoint->big = true;
-        checkpoint->not_before_ms = now_mono_ms + HOLD_BACK_MS;
+        checkpoint_put_off(checkpoint, now_mono_ms + HOLD_BACK_MS);
         return 0;
     }
 
@@ -197,7 +207,7 @@ int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms, struct er
         return 0;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        checkpoint->not_before_ms = now_mono_ms + RETRY_MS;
+        checkpoint_put_off(checkpoint, now_mono_ms + RETRY_MS);
         checkpoint_report(checkpoint, in_file);
         return 0;
     default:
@@ -206,13 +216,13 @@ int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms, struct er
     r = database_error(checkpoint->database, code, "empty the write-ahead log", error);
     if (r != ERROR_FULL)
         return r;
-    checkpoint->not_before_ms = now_mono_ms + RETRY_MS;
+    checkpoint_put_off(checkpoint, now_mono_ms + RETRY_MS);
     patience_note(&checkpoint->patience, r, "the log grows", error);
     return 0;
 }
 
 void checkpoint_force(struct checkpoint *checkpoint) {
-    checkpoint->forced = true;
+    checkpoint->forced = checkpoint->waits = true;
     checkpoint->not_before_ms = 0;
 }
 

@@ -87,6 +87,7 @@ int presence_check(struct presence *presence, struct database *database, const c
     if (now_mono_ms < presence->look_at_ms)
         return 0;
     presence->look_at_ms = now_mono_ms + LOOK_EVERY_MS;
+    presence->renames = watch->renames;
     if (presence_moved(presence, database, wal_path))
         return error_set(error, ERROR_DAMAGED,
                          "%s or its -wal file was moved, deleted or replaced while outhookd had it "
@@ -99,4 +100,10 @@ int presence_check(struct presence *presence, struct database *database, const c
                          "comes from a backup, and start outhookd again",
                          database->path);
     return schema_watch_check(&presence->schema, database, now_mono_ms, error);
+}
+
+int64_t presence_due_at(const struct presence *presence, const struct watch *watch) {
+    bool quiet = !presence->doubted && presence->writes == watch->database_writes &&
+                 presence->renames == watch->renames;
+    return quiet ? CLOCK_NEVER : presence->look_at_ms;
 }

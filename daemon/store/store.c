@@ -87,8 +87,14 @@ static int store_boot(struct store *store, struct error *error) {
 static int store_look(struct store *store, struct error *error) {
     bool changed = false;
     int r = news_look(&store->news, &changed, error);
-    if (changed)
-        sealer_notice(&store->sealer);
+    if (!changed)
+        return r;
+    sealer_notice(&store->sealer);
+    if (watch_found(&store->watch, clock_mono_us()))
+        log_line(LEVEL_INFO,
+                 "a commit was found that the kernel had not told of: from now on %s is looked at "
+                 "four times a second",
+                 store->settings.path);
     return r;
 }
 
@@ -305,11 +311,17 @@ static int store_retain(struct store *store, struct error *error) {
     return r;
 }
 
+static int64_t sooner_us(int64_t until_us, int64_t due_at_ms) {
+    return due_at_ms < until_us / 1000 ? due_at_ms * 1000 : until_us;
+}
+
 /* Sleeps until there is something to do. */
 static void store_sleep(struct store *store) {
     int64_t now_us = clock_mono_us(), until_us = store->watch.look_at_us;
-    if (sealer_due_at(&store->sealer) < until_us / 1000)
-        until_us = sealer_due_at(&store->sealer) * 1000;
+    until_us = sooner_us(until_us, sealer_due_at(&store->sealer));
+    until_us = sooner_us(until_us, presence_due_at(&store->presence, &store->watch));
+    until_us = sooner_us(until_us, checkpoint_due_at(&store->checkpoint));
+    until_us = sooner_us(until_us, vitals_due_at(store->settings.vitals));
     if (store_retain_at(store) < until_us)
         until_us = store_retain_at(store);
     if (unwritten_commit_at(&store->unwritten) < until_us)
@@ -498,4 +510,8 @@ void store_give_up_waiting(struct store *store) {
 
 uint64_t store_heartbeat(struct store *store) {
     return atomic_load(&store->heartbeat);
+}
+
+void store_nudge(struct store *store) {
+    waker_wake(&store->exchange.waker);
 }

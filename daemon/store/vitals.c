@@ -1,5 +1,6 @@
 #include "outhook/store/vitals.h"
 
+#include "outhook/base/clock.h"
 #include "outhook/store/database.h"
 
 #include <sqlite3.h>
@@ -69,4 +70,8 @@ int vitals_look(struct vitals *vitals, struct database *database, int64_t now_mo
     vitals->look_at_ms = now_mono_ms + LOOK_EVERY_MS;
     int r = vitals_read(vitals, database, error);
     return r == ERROR_BUSY ? 0 : r;
+}
+
+int64_t vitals_due_at(const struct vitals *vitals) {
+    return vitals && vitals->after_id ? vitals->look_at_ms : CLOCK_NEVER;
 }

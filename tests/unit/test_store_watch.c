@@ -1,4 +1,5 @@
-/* The watch: what starts a ladder of looks, its rungs, and the net below it. */
+/* The watch: what starts a ladder of looks, its rungs, how far apart they get, and how it learns
+ * that there are commits which nobody tells of. */
 
 #include "outhook/store/watch.h"
 
@@ -15,7 +16,13 @@
 
 #include <cmocka.h>
 
-enum { NOW = 1000000, FALLBACK = 250000, LADDER_END = 160000 };
+enum {
+    NOW = 1000000,
+    GAP_MAX = 5000000,
+    BLIND_GAP_MAX = 250000,
+    TOLD_WITHIN = 10000000,
+    LONG_AFTER = 100000000,
+};
 
 static char directory[64];
 
@@ -54,19 +61,23 @@ static struct watch opened(void) {
     return watch;
 }
 
-static void a_look_each_quarter_second_without_news(void **state) {
+static void looks_get_rarer_without_news(void **state) {
     (void)state;
     struct watch watch = opened();
-    for (int64_t now = NOW; now < NOW + 10 * FALLBACK; now += FALLBACK) {
-        assert_int_equal(watch.look_at_us, now + FALLBACK);
-        assert_false(watch_due(&watch, now + FALLBACK - 1));
-        assert_true(watch_due(&watch, now + FALLBACK));
+    while (watch.look_at_us < NOW + LONG_AFTER)
+        assert_true(watch_due(&watch, watch.look_at_us));
+    for (int i = 0; i < 10; i++) {
+        int64_t at = watch.look_at_us;
+        assert_false(watch_due(&watch, at - 1));
+        assert_true(watch_due(&watch, at));
+        assert_int_equal(watch.look_at_us, at + GAP_MAX);
     }
     watch_close(&watch);
     watch_close(&watch);
 }
 
-/* Looks that follow each other closely at first, and then ever less so. */
+/* Looks that follow each other closely at first, and then ever less so: a commit that becomes
+ * visible so long after its event is found at most half as long after that, and 0.1 ms. */
 static void a_write_starts_the_ladder(void **state) {
     (void)state;
     struct watch watch = opened();
@@ -74,18 +85,15 @@ static void a_write_starts_the_ladder(void **state) {
     write_file("outhook.db-wal");
     watch_read(&watch, NOW);
     assert_int_equal(watch.look_at_us, NOW); /* the first one at once */
-    while (watch.look_at_us < NOW + LADDER_END + 1) {
+    while (watch.look_at_us - NOW < GAP_MAX) {
         rung = watch.look_at_us - NOW;
         assert_false(watch_due(&watch, NOW + rung - 1));
         assert_true(watch_due(&watch, NOW + rung));
         assert_true(watch.look_at_us > NOW + rung);
-        if (watch.look_at_us <= NOW + LADDER_END)
-            assert_true(watch.look_at_us - NOW <= 2 * rung + 100);
+        assert_true(watch.look_at_us - NOW <= rung * 3 / 2 + 100);
         looks++;
     }
-    assert_int_equal(rung, LADDER_END);
-    assert_in_range(looks, 10, 40);
-    assert_int_equal(watch.look_at_us, NOW + LADDER_END + FALLBACK);
+    assert_in_range(looks, 30, 60);
     watch_close(&watch);
 }
 
@@ -97,8 +105,8 @@ static void a_late_look_skips_rungs(void **state) {
     watch_read(&watch, NOW);
     assert_true(watch_due(&watch, NOW + 3500));
     assert_in_range(watch.look_at_us, NOW + 3501, NOW + 7000);
-    assert_true(watch_due(&watch, NOW + 2 * LADDER_END));
-    assert_int_equal(watch.look_at_us, NOW + 2 * LADDER_END + FALLBACK);
+    assert_true(watch_due(&watch, NOW + 300000));
+    assert_int_equal(watch.look_at_us, NOW + 400000);
     watch_close(&watch);
 }
 
@@ -118,19 +126,64 @@ static void news_start_the_ladder_anew(void **state) {
 static void other_files_are_no_news(void **state) {
     (void)state;
     struct watch watch = opened();
+    assert_true(watch_due(&watch, NOW + LONG_AFTER));
     write_file("other.db-wal");
-    watch_read(&watch, NOW);
-    assert_int_equal(watch.look_at_us, NOW + FALLBACK);
+    watch_read(&watch, NOW + LONG_AFTER + 1);
+    assert_int_equal(watch.look_at_us, NOW + LONG_AFTER + GAP_MAX);
+    assert_int_equal(watch.renames, 0);
     watch_close(&watch);
 }
 
-static void without_a_watch_the_timer_remains(void **state) {
+static void without_a_watch_looks_stay_close(void **state) {
     (void)state;
     struct watch watch;
     watch_open(&watch, path_of("not/there/outhook.db"));
     assert_int_equal(watch.fd, -1);
     assert_true(watch_due(&watch, NOW));
-    assert_int_equal(watch.look_at_us, NOW + FALLBACK);
+    assert_true(watch_due(&watch, NOW + LONG_AFTER));
+    assert_int_equal(watch.look_at_us, NOW + LONG_AFTER + BLIND_GAP_MAX);
+    assert_false(watch_found(&watch, NOW + LONG_AFTER));
+    watch_close(&watch);
+}
+
+static void a_commit_that_nothing_told_of_keeps_looks_close(void **state) {
+    (void)state;
+    struct watch watch = opened();
+    assert_false(watch_found(&watch, NOW + TOLD_WITHIN)); /* its fsync may have taken so long */
+    assert_true(watch_found(&watch, NOW + TOLD_WITHIN + 1));
+    assert_false(watch_found(&watch, NOW + TOLD_WITHIN + 2)); /* that is known by now */
+    assert_true(watch_due(&watch, NOW + LONG_AFTER));
+    assert_int_equal(watch.look_at_us, NOW + LONG_AFTER + BLIND_GAP_MAX);
+    watch_close(&watch);
+}
+
+/* An event that is there, and was not read yet, has told of it. */
+static void an_unread_event_tells_of_a_commit(void **state) {
+    (void)state;
+    struct watch watch = opened();
+    write_file("outhook.db-wal");
+    assert_false(watch_found(&watch, NOW + LONG_AFTER));
+    assert_false(watch.blind);
+    watch_close(&watch);
+}
+
+static void what_moves_is_seen(void **state) {
+    (void)state;
+    char elsewhere[128];
+    struct watch watch = opened();
+    write_file("outhook.db-wal");
+    watch_read(&watch, NOW);
+    int64_t before = watch.renames;
+    snprintf(elsewhere, sizeof elsewhere, "%s", path_of("other.db-wal"));
+    assert_int_equal(rename(path_of("outhook.db-wal"), elsewhere), 0);
+    watch_read(&watch, NOW);
+    assert_true(watch.renames > before);
+    before = watch.renames;
+    snprintf(elsewhere, sizeof elsewhere, "%s-moved", directory);
+    assert_int_equal(rename(directory, elsewhere), 0);
+    watch_read(&watch, NOW);
+    assert_true(watch.renames > before);
+    assert_int_equal(rename(elsewhere, directory), 0);
     watch_close(&watch);
 }
 
@@ -151,12 +204,15 @@ static void a_path_without_a_directory_is_here(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_look_each_quarter_second_without_news),
+        cmocka_unit_test(looks_get_rarer_without_news),
         cmocka_unit_test(a_write_starts_the_ladder),
         cmocka_unit_test(a_late_look_skips_rungs),
         cmocka_unit_test(news_start_the_ladder_anew),
         cmocka_unit_test(other_files_are_no_news),
-        cmocka_unit_test(without_a_watch_the_timer_remains),
+        cmocka_unit_test(without_a_watch_looks_stay_close),
+        cmocka_unit_test(a_commit_that_nothing_told_of_keeps_looks_close),
+        cmocka_unit_test(an_unread_event_tells_of_a_commit),
+        cmocka_unit_test(what_moves_is_seen),
         cmocka_unit_test(a_path_without_a_directory_is_here),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -33,6 +33,7 @@ struct checkpoint {
     char *wal_path;
     int64_t not_before_ms;   /* mono */
     int64_t reported_frames; /* that a log had when it was last spoken of; 0: it is short */
+    bool waits;              /* there is something to do at that time */
     bool forced;             /* the log is to be emptied however short it is */
     bool big; /* the log was seen beyond what a producer's own checkpoint starts at */
     struct patience patience; /* with a full disk */
@@ -52,6 +53,9 @@ int64_t checkpoint_frames(void);
  * lock or a full disk put it off. */
 int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms,
                    struct error *error) must_check;
+
+/* When (mono ms) it wants to run though nothing is written: CLOCK_NEVER for not at all. */
+int64_t checkpoint_due_at(const struct checkpoint *checkpoint);
 
 /* Syncs a database's log to the disk: the one file of it that may be opened beside SQLite, as no
  * lock is on it. No log is none to sync. Any thread. */

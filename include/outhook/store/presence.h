@@ -3,8 +3,8 @@
 
 /*
  * Notices when the database or its -wal file is moved, deleted or replaced while it is open: it
- * would go on accepting writes that nobody will ever see; and when its schema is edited. Looks once
- * a second.
+ * would go on accepting writes that nobody will ever see; and when its schema is edited. Looks a
+ * second after the watch has seen something, and at each turn that comes later anyway.
  */
 
 #include "outhook/base/error.h"
@@ -31,7 +31,7 @@ struct presence {
     bool noted;         /* of the last look: */
     struct presence_copied copied;
     struct timespec written_at; /* the database's file was */
-    int64_t writes;             /* of it that the watch had seen */
+    int64_t writes, renames;    /* of it that the watch had seen */
     bool doubted;               /* it looks written, and no write was seen: look once more */
     struct schema_watch schema;
 };
@@ -40,5 +40,8 @@ struct presence {
  * has seen tells a file that was written from one whose times were set. */
 int presence_check(struct presence *presence, struct database *database, const char *wal_path,
                    struct watch *watch, int64_t now_mono_ms, struct error *error) must_check;
+
+/* When (mono ms) it wants to look: CLOCK_NEVER while the watch has seen nothing since it did. */
+int64_t presence_due_at(const struct presence *presence, const struct watch *watch);
 
 #endif

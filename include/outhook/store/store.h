@@ -64,7 +64,11 @@ struct store_reply *store_receive(struct store *store);
  * and delivered again some day. For a stop that may take no longer. Any thread. */
 void store_give_up_waiting(struct store *store);
 
-/* A number that grows while the store's thread is alive and well. Any thread. */
+/* A number that grows while the store's thread is alive and well: in a few seconds, or soon after a
+ * nudge. Any thread. */
 uint64_t store_heartbeat(struct store *store);
+
+/* Wakes the store's thread, which may sleep for seconds when there is nothing to do. Any thread. */
+void store_nudge(struct store *store);
 
 #endif

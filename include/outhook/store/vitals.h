@@ -2,9 +2,10 @@
 #define OUTHOOK_STORE_VITALS_H
 
 /*
- * How much is pending, and since when: read by the store's thread once a second, told by any other
- * in the status line of the service. Where there are more than a few thousand pending deliveries
- * the age is that of the first ones in each endpoint's line, of some endpoints a second.
+ * How much is pending, and since when: read by the store's thread a second after something has
+ * changed, told by any other in the status line of the service. Where there are more than a few
+ * thousand pending deliveries the age is that of the first ones in each endpoint's line, of some
+ * endpoints a second.
  */
 
 #include "outhook/base/error.h"
@@ -28,5 +29,8 @@ struct vitals {
  * is being recovered, is no error. */
 int vitals_look(struct vitals *vitals, struct database *database, int64_t now_mono_ms,
                 struct error *error) must_check;
+
+/* When (mono ms) it has to go on: CLOCK_NEVER while no walk is under way. */
+int64_t vitals_due_at(const struct vitals *vitals);
 
 #endif
