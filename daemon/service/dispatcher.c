@@ -392,9 +392,10 @@ static void dispatcher_tell_gates(struct dispatcher *dispatcher, struct now now)
 static void dispatcher_on_timer(uv_timer_t *timer);
 
 static void dispatcher_set_timer(struct dispatcher *dispatcher, struct now now) {
-    /* Now and then in any case: a clock that was set, or stood still in suspend, tells nobody. */
+    /* Now and then while anything waits: a clock that was set, or stood still in suspend, tells
+     * nobody. */
     int64_t wake_at = scheduler_wake_at(&dispatcher->scheduler);
-    if (wake_at > now.mono_ms + LOOK_EVERY_MS)
+    if (wake_at != CLOCK_NEVER && wake_at > now.mono_ms + LOOK_EVERY_MS)
         wake_at = now.mono_ms + LOOK_EVERY_MS;
     if (wake_at > pool_wake_at(dispatcher->pool))
         wake_at = pool_wake_at(dispatcher->pool);
@@ -571,6 +572,7 @@ bool dispatcher_alive(struct dispatcher *dispatcher) {
     uint64_t heartbeat = store_heartbeat(dispatcher->store);
     bool alive = heartbeat != dispatcher->store_heartbeat;
     dispatcher->store_heartbeat = heartbeat;
+    store_nudge(dispatcher->store);
     return pool_alive(dispatcher->pool) && alive;
 }
 

@@ -21,7 +21,7 @@
 #include <string.h>
 #include <uv.h>
 
-enum { STATUS_EVERY_MS = 1000 };
+enum { STATUS_EVERY_MS = 1000, AGES_EVERY_MS = 5000 };
 
 enum stage { STAGE_WAITING, STAGE_STARTING, STAGE_RUNNING, STAGE_DRAINING, STAGE_STOPPED };
 
@@ -32,15 +32,17 @@ struct supervisor {
     uv_loop_t loop;
     uv_signal_t terminate, interrupt, hang_up;
     uv_timer_t drain_timer, status_timer, watchdog_timer, setback_timer;
+    uv_check_t check;
     uv_async_t group_changed;
     struct task_group *group;
     struct dispatcher *dispatcher;
     struct store_lock lock;
     struct pulse pulse;
     struct setback setback;
-    int64_t wait_until_ms;     /* mono, while it waits */
-    uint64_t delivered_before; /* when the status was last told */
-    int64_t drain_until_ms;    /* mono */
+    int64_t wait_until_ms;         /* mono, while it waits */
+    struct dispatcher_counts told; /* with the status, the last time */
+    uint64_t told_at_ms;           /* on the loop's clock */
+    int64_t drain_until_ms;        /* mono */
     bool opened, secrets_are_plain;
     struct error *error;
     int result;
@@ -53,6 +55,7 @@ static void supervisor_for_each_handle(struct supervisor *supervisor,
         (uv_handle_t *)&supervisor->hang_up,       (uv_handle_t *)&supervisor->drain_timer,
         (uv_handle_t *)&supervisor->status_timer,  (uv_handle_t *)&supervisor->watchdog_timer,
         (uv_handle_t *)&supervisor->group_changed, (uv_handle_t *)&supervisor->setback_timer,
+        (uv_handle_t *)&supervisor->check,
     };
     for (size_t i = 0; i < sizeof handles / sizeof *handles; i++)
         act(handles[i]);
@@ -197,15 +200,13 @@ static void supervisor_on_reload_signal(uv_signal_t *signal, int number) {
 
 /* A start and a stop may take as long as they need while they get on; then systemd waits for them,
  * and its watchdog does not watch. */
-static void supervisor_on_status(uv_timer_t *timer) {
-    struct supervisor *supervisor = timer->data;
-    struct dispatcher_counts counts = dispatcher_counts(supervisor->dispatcher);
+static void supervisor_tell_status(struct supervisor *supervisor,
+                                   const struct dispatcher_counts *counts) {
     struct now now = clock_now();
     if (supervisor->stage == STAGE_RUNNING)
-        notify_status_running(&counts, counts.delivered - supervisor->delivered_before,
-                              now.wall_ms);
+        notify_status_running(counts, counts->delivered - supervisor->told.delivered, now.wall_ms);
     else if (supervisor->stage == STAGE_DRAINING)
-        notify_status_draining(&counts, supervisor->drain_until_ms - now.mono_ms);
+        notify_status_draining(counts, supervisor->drain_until_ms - now.mono_ms);
     else if (supervisor->stage == STAGE_WAITING)
         notify_status_waiting(&supervisor->setback, supervisor->wait_until_ms - now.mono_ms);
     else
@@ -213,8 +214,36 @@ static void supervisor_on_status(uv_timer_t *timer) {
     if (supervisor->stage == STAGE_WAITING ||
         (supervisor->stage != STAGE_RUNNING && dispatcher_alive(supervisor->dispatcher)))
         notify_patience();
-    supervisor->delivered_before = counts.delivered;
-    pulse_tell(&supervisor->pulse, counts.in_flight);
+    pulse_tell(&supervisor->pulse, counts->in_flight);
+}
+
+static bool counts_same(const struct dispatcher_counts *a, const struct dispatcher_counts *b) {
+    return a->delivered == b->delivered && a->not_delivered == b->not_delivered &&
+           a->in_flight == b->in_flight && a->unwritten == b->unwritten &&
+           a->pending == b->pending && a->oldest_at == b->oldest_at;
+}
+
+/* The status is told a second later again, where only its ages change less often, and where nothing
+ * does when the loop wakes for something else: a daemon that has nothing to do should sleep. */
+static void supervisor_on_status(uv_timer_t *timer) {
+    struct supervisor *supervisor = timer->data;
+    struct dispatcher_counts counts = dispatcher_counts(supervisor->dispatcher);
+    bool rests = supervisor->stage == STAGE_RUNNING && counts_same(&counts, &supervisor->told);
+    supervisor_tell_status(supervisor, &counts);
+    supervisor->told = counts;
+    supervisor->told_at_ms = uv_now(&supervisor->loop);
+    if (!rests || counts.oldest_at)
+        uv_timer_start(timer, supervisor_on_status, rests ? AGES_EVERY_MS : STATUS_EVERY_MS, 0);
+}
+
+/* At each turn of the loop. */
+static void supervisor_on_check(uv_check_t *check) {
+    struct supervisor *supervisor = check->data;
+    uv_timer_t *timer = &supervisor->status_timer;
+    uint64_t due_at_ms = supervisor->told_at_ms + STATUS_EVERY_MS, now_ms = uv_now(timer->loop);
+    uint64_t left_ms = due_at_ms > now_ms ? due_at_ms - now_ms : 0;
+    if (uv_timer_get_due_in(timer) > left_ms || !uv_is_active((uv_handle_t *)timer))
+        uv_timer_start(timer, supervisor_on_status, left_ms, 0);
 }
 
 static void supervisor_on_watchdog(uv_timer_t *timer) {
@@ -281,12 +310,13 @@ static void supervisor_init_handles(struct supervisor *supervisor) {
     uv_timer_init(loop, &supervisor->status_timer);
     uv_timer_init(loop, &supervisor->watchdog_timer);
     uv_timer_init(loop, &supervisor->setback_timer);
+    uv_check_init(loop, &supervisor->check);
     resource_check(uv_async_init(loop, &supervisor->group_changed, supervisor_on_group_changed),
                    "the main loop's wake-up");
     supervisor->terminate.data = supervisor->interrupt.data = supervisor->hang_up.data = supervisor;
     supervisor->drain_timer.data = supervisor->status_timer.data = supervisor;
     supervisor->watchdog_timer.data = supervisor->group_changed.data = supervisor;
-    supervisor->setback_timer.data = supervisor;
+    supervisor->setback_timer.data = supervisor->check.data = supervisor;
 }
 
 static void supervisor_start_handles(struct supervisor *supervisor) {
@@ -294,7 +324,8 @@ static void supervisor_start_handles(struct supervisor *supervisor) {
     uv_signal_start(&supervisor->terminate, supervisor_on_stop_signal, SIGTERM);
     uv_signal_start(&supervisor->interrupt, supervisor_on_stop_signal, SIGINT);
     uv_signal_start(&supervisor->hang_up, supervisor_on_reload_signal, SIGHUP);
-    uv_timer_start(&supervisor->status_timer, supervisor_on_status, 0, STATUS_EVERY_MS);
+    uv_timer_start(&supervisor->status_timer, supervisor_on_status, 0, 0);
+    uv_check_start(&supervisor->check, supervisor_on_check);
     if (watchdog_ms)
         uv_timer_start(&supervisor->watchdog_timer, supervisor_on_watchdog, watchdog_ms,
                        watchdog_ms);

@@ -34,7 +34,7 @@ struct dispatcher_events {
 struct dispatcher_counts {
     uint64_t delivered, not_delivered;
     int in_flight, unwritten;
-    int64_t pending;   /* in the database, a second ago */
+    int64_t pending;   /* in the database, when last looked at */
     int64_t oldest_at; /* wall ms at which the oldest of them was inserted; 0: there is none */
 };
 
