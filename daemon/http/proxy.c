@@ -77,9 +77,7 @@ void proxy_free(struct proxy *proxy) {
 void proxy_set(CURL *easy, const struct proxy *proxy) {
     curl_easy_setopt(easy, CURLOPT_PROXY, proxy ? proxy->url : "");
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
-    if (!proxy)
-        return;
-    curl_easy_setopt(easy, CURLOPT_PROXYUSERNAME, proxy->user);
-    curl_easy_setopt(easy, CURLOPT_PROXYPASSWORD, proxy->password);
+    curl_easy_setopt(easy, CURLOPT_PROXYUSERNAME, proxy ? proxy->user : NULL);
+    curl_easy_setopt(easy, CURLOPT_PROXYPASSWORD, proxy ? proxy->password : NULL);
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L); /* they are no answer */
 }

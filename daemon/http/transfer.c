@@ -29,17 +29,18 @@ struct transfer *transfer_new(struct socket_set *sockets) {
     return transfer;
 }
 
-/* What every call sets anew, of a handle that keeps the rest. */
+/* What points to the call that has ended. */
 static void transfer_let_go(struct transfer *transfer) {
     CURL *easy = transfer->easy;
     curl_easy_setopt(easy, CURLOPT_CURLU, NULL);
+    curl_easy_setopt(easy, CURLOPT_RESOLVE, NULL);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
 }
 
 static void transfer_clear_options(struct transfer *transfer) {
     curl_easy_reset(transfer->easy);
-    transfer->has_options = false;
+    transfer->has_options = transfer->has_proxy = false;
 }
 
 static void transfer_clear(struct transfer *transfer, bool keeps_options) {
@@ -178,7 +179,7 @@ static void transfer_set_addresses(struct transfer *transfer) {
     const struct proxy *proxy = call->policy->proxy;
     char *entry;
     if (!call->addresses)
-        return;
+        return; /* the last call has left none */
     entry = memory_print("+%s:%d:%s", proxy ? proxy->host : call->target->host,
                          proxy ? proxy->port : call->target->port, call->addresses);
     transfer->addresses = curl_slist_append(NULL, entry);
@@ -197,15 +198,19 @@ static int transfer_before_lookup(void *resolver_state, void *reserved, void *co
 }
 
 /* What libcurl would do by default, for other programs' sake, and must not do here: proxies of the
- * environment, waiting for resolver threads, reading 144 certificates for each connection. */
+ * environment, waiting for resolver threads, reading 144 certificates for each connection, asking
+ * on the terminal for a key's password. */
 static void transfer_set_manners(struct transfer *transfer) {
     CURL *easy = transfer->easy;
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-    proxy_set(easy, transfer->call->policy->proxy);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    proxy_set(easy, NULL); /* whatever the environment says */
+    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+    curl_easy_setopt(easy, CURLOPT_KEYPASSWD, "");
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)RECEIVE_BUFFER_BYTES);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->curl_error);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, transfer);
@@ -240,18 +245,13 @@ static void transfer_set_version(struct transfer *transfer) {
 static void transfer_set_tls(struct transfer *transfer) {
     const struct endpoint *endpoint = transfer->call->endpoint;
     CURL *easy = transfer->easy;
-    curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     curl_easy_setopt(easy, CURLOPT_CAINFO,
                      endpoint->tls_ca_file ? endpoint->tls_ca_file
                                            : transfer->call->policy->ca_file);
     curl_easy_setopt(easy, CURLOPT_SSLCERT, endpoint->tls_cert_file);
     curl_easy_setopt(easy, CURLOPT_SSLKEY, endpoint->tls_key_file);
-    curl_easy_setopt(easy, CURLOPT_KEYPASSWD, ""); /* OpenSSL would ask for it on the terminal */
-    if (endpoint->tls_insecure) {
-        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-        curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
-    }
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, endpoint->tls_insecure ? 0L : 1L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, endpoint->tls_insecure ? 0L : 2L);
 }
 
 /* What is left of a limit; never 0, which would stand for none. */
@@ -277,21 +277,21 @@ static int transfer_set_request(struct transfer *transfer, struct error *error) 
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers.list);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)delivery->payload_bytes);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, delivery->payload);
-    if (strcmp(delivery->method, "POST"))
-        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, delivery->method);
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST,
+                     strcmp(delivery->method, "POST") ? delivery->method : NULL);
     return 0;
+}
+
+static void transfer_set_proxy(struct transfer *transfer) {
+    const struct proxy *proxy = transfer->call->policy->proxy;
+    if (proxy || transfer->has_proxy)
+        proxy_set(transfer->easy, proxy);
+    transfer->has_proxy = proxy;
 }
 
 static void transfer_set_target(struct transfer *transfer) {
     curl_easy_setopt(transfer->easy, CURLOPT_CURLU, transfer->call->target->url);
     transfer_set_addresses(transfer);
-}
-
-/* Nothing that such a call sets stays in force for a later one that doesn't set it, too. */
-static bool transfer_is_plain(const struct transfer *transfer) {
-    const struct http_call *call = transfer->call;
-    return !call->target->is_secure && !call->policy->proxy && !call->addresses &&
-           !strcmp(call->delivery->method, "POST");
 }
 
 static int transfer_set_up(struct transfer *transfer, struct error *error) {
@@ -301,12 +301,11 @@ static int transfer_set_up(struct transfer *transfer, struct error *error) {
     if (!endpoint_can_sign(transfer->call->endpoint, transfer->call->outcome.started_at))
         return error_set(error, ERROR_FAILED,
                          "the endpoint's last secret has just expired, so it can't be signed");
-    if (transfer->has_options && !transfer_is_plain(transfer))
-        transfer_clear_options(transfer);
     if (!transfer->has_options) {
         transfer_set_manners(transfer);
         transfer_set_callbacks(transfer);
     }
+    transfer_set_proxy(transfer);
     transfer_set_limits(transfer);
     transfer_set_version(transfer);
     if (transfer->call->target->is_secure)
@@ -348,7 +347,7 @@ void transfer_finish(struct transfer *transfer, CURLcode code) {
         outcome->response_body = memory_new(outcome->response_body_bytes, 1);
         memcpy(outcome->response_body, transfer->response_body.data, outcome->response_body_bytes);
     }
-    transfer_clear(transfer, code == CURLE_OK && transfer_is_plain(transfer));
+    transfer_clear(transfer, code == CURLE_OK);
 }
 
 void transfer_abort(struct transfer *transfer) {

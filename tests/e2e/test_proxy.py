@@ -121,13 +121,14 @@ def test_a_reload_takes_another_one_and_none(db, daemon, receiver, new_proxy, tm
         config.write_text(f"allow_networks = 127.0.0.0/8\nproxy = {proxy}\n")
 
     write(f"http://127.0.0.1:{first.port}")
-    one = daemon(config=config, allow=None)
+    one = daemon(config=config, allow=None, workers=1, max_in_flight=1)  # one handle makes all calls
     for number, proxy in ((1, f"http://127.0.0.1:{first.port}"), (2, f"http://127.0.0.1:{second.port}"), (3, "")):
         write(proxy)
         one.signal(signal.SIGHUP)
         wait_until(lambda: len(one.lines("was reloaded")) == number)
         enqueue(db, str(number), url=receiver.url())
         wait_status(db, "delivered", number)
+    assert [request.target for request in receiver.got()] == ["/hook"] * 3, "and not in the form for a proxy"
     assert (len(first.asked), len(second.asked), len(receiver.got())) == (1, 1, 3)
 
 

@@ -1,5 +1,6 @@
 """https: whom the daemon trusts, and what it says when it doesn't."""
 
+import re
 import ssl
 
 import pytest
@@ -68,26 +69,34 @@ def test_tls_insecure_is_for_one_endpoint_only(db, daemon, tls_receiver):
     assert [request.body for request in one.got()] == [b"lax"], "no connection of the lax one is used"
 
 
-def test_nothing_of_a_call_stays_for_the_next_one(db, daemon, receiver, tls_receiver):
-    """All calls are made by one handle, which keeps its options from plain call to plain call."""
-    one = tls_receiver("elsewhere")
-    add_endpoint(db, "lax", one.https, tls_insecure=1)
-    add_endpoint(db, "strict", one.https)
+def test_nothing_of_a_call_stays_for_the_next_one(db, daemon, certificates, receiver, tls_receiver):
+    """All calls are made by one handle, which keeps its options from call to call while they succeed."""
+    lax, trusted, asking = tls_receiver("elsewhere"), tls_receiver(), tls_receiver(client_ca=certificates / "ca.pem")
+    authority = {"tls_ca_file": str(certificates / "ca.pem")}
+    add_endpoint(db, "lax", lax.https, tls_insecure=1)
+    add_endpoint(db, "strict", lax.https)
+    add_endpoint(db, "own authority", trusted.https, **authority)
+    add_endpoint(db, "no authority", trusted.https)
+    add_endpoint(db, "certificate", asking.https, **authority, tls_cert_file=str(certificates / "good.pem"),
+                 tls_key_file=str(certificates / "good.key"))
+    add_endpoint(db, "no certificate", asking.https, **authority)
     add_endpoint(db, "headers", receiver.url("/headers"), headers='{"X-Own": "1"}')
     daemon(workers=1, max_in_flight=1, **ONCE)
-    sent = 0
-    for number in range(2):
-        for columns in ({"url": receiver.url("/plain")}, {"url": receiver.url("/put"), "method": "PUT"},
-                        {"endpoint": "headers"}, {"endpoint": "lax"}, {"endpoint": "strict"}, {"url": receiver.url("/plain")}):
-            enqueue(db, f'{{"n":{number}}}' + " " * sent, **columns)
-            sent += 1
-            wait_until(lambda: value(db, "SELECT count(*) FROM attempts") == sent)  # noqa: B023
-    assert value(db, "SELECT group_concat(verdict) FROM attempts AS a JOIN deliveries AS d ON d.id = a.delivery_id"
-                     " WHERE endpoint_id = (SELECT id FROM endpoints WHERE name = 'strict')") == "unreachable,unreachable"
+    name = receiver.url("/name").replace("127.0.0.1", "localhost")
+    calls = [({"url": receiver.url("/plain")}, "delivered"), ({"url": receiver.url("/put"), "method": "PUT"}, "delivered"),
+             ({"endpoint": "headers"}, "delivered"), ({"endpoint": "lax"}, "delivered"), ({"endpoint": "strict"}, "unreachable"),
+             ({"endpoint": "own authority"}, "delivered"), ({"endpoint": "no authority"}, "unreachable"),
+             ({"endpoint": "certificate"}, "delivered"), ({"endpoint": "no certificate"}, "failed|unreachable"),
+             ({"url": name}, "delivered"), ({"endpoint": "lax"}, "delivered"), ({"url": receiver.url("/plain")}, "delivered")]
+    for number, (columns, verdict) in enumerate(2 * calls):
+        id_ = enqueue(db, f'{{"n":{number}}}' + " " * number, **columns)
+        assert re.fullmatch(verdict, wait_attempts(db, 1, id_)[0]["verdict"]), columns
     assert [(request.method, request.target, request.header("x-own"), request.header("user-agent") is None)
             for request in receiver.got()] == [("POST", "/plain", None, False), ("PUT", "/put", None, False),
-                                               ("POST", "/headers", "1", False), ("POST", "/plain", None, False)] * 2
-    assert len({request.body for request in receiver.got() + one.got()}) == 10 and len(one.got()) == 2
+                                               ("POST", "/headers", "1", False), ("POST", "/name", None, False),
+                                               ("POST", "/plain", None, False)] * 2
+    assert [len(one.got()) for one in (lax, trusted, asking)] == [4, 2, 2]
+    assert len({request.body for one in (receiver, lax, trusted, asking) for request in one.got()}) == 18
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

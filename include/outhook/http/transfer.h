@@ -5,10 +5,10 @@
  * One call on one libcurl easy handle: how it is set up, what it may connect to, what is kept of
  * the answer, and how its end is judged.
  *
- * A transfer serves one call after the other; between two, the handle is reset, so that nothing of
- * one endpoint (headers, certificates) can leak into a call to the next. Between two that both are
- * plain POSTs over http it keeps what is the same for all of these, which is spared. One thread:
- * its worker's.
+ * A transfer serves one call after the other. What is the same for all of them stays set; what calls
+ * differ in is set by each, whatever it is, so that nothing of one endpoint (headers, certificates)
+ * can leak into a call to the next. After a call that failed the handle is reset. One thread: its
+ * worker's.
  */
 
 #include "outhook/base/buffer.h"
@@ -31,7 +31,8 @@ struct transfer {
     CURL *easy;
     struct socket_set *sockets; /* its worker's */
     struct http_call *call;     /* while active */
-    bool has_options;           /* the handle's, as each plain call sets them */
+    bool has_options;           /* what is the same for all calls is set */
+    bool has_proxy;             /* the last call's is set */
     struct request_headers headers;
     struct curl_slist *addresses;
     struct buffer response_headers, response_body;
