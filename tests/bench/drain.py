@@ -11,21 +11,13 @@ import shutil
 import sqlite3
 import time
 
-from certificates import certify, new_key, openssl
 from daemon import Daemon
 from figures import Figure
-from measure import HOSTS, Sink, ceiling, cpu_seconds, fill, make_database, proportional_bytes, resident_bytes
+from measure import (Sink, ceiling, cpu_seconds, fill, make_certificate, make_database, proportional_bytes,
+                     resident_bytes)
 from plots import peers
 
 PATIENCE_S = 300
-
-
-def make_certificate(directory, hosts):
-    """ca.pem, good.pem and good.key, for the first addresses that Sink.urls() gives."""
-    new_key(directory / "ca.key")
-    openssl("req", "-x509", "-key", directory / "ca.key", "-days", "2", "-subj", "/CN=Benchmark CA", "-out",
-            directory / "ca.pem")
-    certify(directory, "good", ",".join(f"IP:127.0.{n // HOSTS}.{n % HOSTS + 1}" for n in range(hosts)))
 
 
 def seal_template(db):

@@ -2,6 +2,7 @@
 """How many instructions a delivery takes, and where: what noise can't disturb.
 
     OUTHOOK_BUILD=build python3 tests/bench/instructions.py            the table, by layer and by step
+    OUTHOOK_BUILD=build python3 tests/bench/instructions.py --https    the same over https
     OUTHOOK_BUILD=build python3 tests/bench/instructions.py --check    compares with the kept figure
     OUTHOOK_BUILD=build python3 tests/bench/instructions.py --keep     makes this the kept figure
 
@@ -23,7 +24,7 @@ import sys
 import tempfile
 import time
 
-from measure import PROGRAMS, Sink, fill, make_database, statistics
+from measure import PROGRAMS, Sink, fill, make_certificate, make_database, statistics
 
 from daemon import BUILD, Daemon
 
@@ -54,17 +55,22 @@ STEPS = [
 # ---- counting ------------------------------------------------------------------------------------
 
 
-def count(directory, deliveries):
+def count(directory, deliveries, scheme="http"):
     """Runs outhookd under callgrind; returns the file that it leaves."""
     directory = pathlib.Path(directory) / str(deliveries)
     directory.mkdir()
-    output = directory / "callgrind.out"
-    sink = Sink(directory)
-    db = make_database(directory / "outhook.db", sink.urls(ENDPOINTS))
+    output, settings = directory / "callgrind.out", {"log_level": "warning", "drain_timeout": "1h"}
+    certificate = []
+    if scheme == "https":
+        make_certificate(directory, ENDPOINTS)
+        certificate = [directory / "good.pem", directory / "good.key"]
+        settings["ca_file"] = directory / "ca.pem"
+    sink = Sink(directory, *certificate)
+    db = make_database(directory / "outhook.db", sink.urls(ENDPOINTS, scheme))
     fill(db, deliveries, ENDPOINTS)
     prefix = ["env", f"LD_PRELOAD={PROGRAMS / 'libslow_clock.so'}", "valgrind", "--tool=callgrind", "--quiet",
               f"--callgrind-out-file={output}"]
-    daemon = Daemon(db, {"log_level": "warning", "drain_timeout": "1h"}, prefix=prefix)
+    daemon = Daemon(db, settings, prefix=prefix)
     try:
         until = time.monotonic() + PATIENCE_S
         while sink.requests < deliveries and daemon.running and time.monotonic() < until:
@@ -181,9 +187,9 @@ def check():
 # ---- the table -----------------------------------------------------------------------------------
 
 
-def table():
+def table(scheme):
     with tempfile.TemporaryDirectory() as directory:
-        few, many = count(directory, FEW), count(directory, MANY)
+        few, many = count(directory, FEW, scheme), count(directory, MANY, scheme)
         layers = per_delivery(by_layer(few), by_layer(many))
         functions = per_delivery(by_function(few), by_function(many))
         all_of_it = sum(number for layer, number in layers.items() if layer)
@@ -200,6 +206,7 @@ def table():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare with the kept figure")
+    parser.add_argument("--https", action="store_true", help="the table of deliveries over https")
     parser.add_argument("--keep", action="store_true", help="keep the median of three")
     arguments = parser.parse_args()
     for program in ("valgrind", "callgrind_annotate", "sqlite3"):
@@ -213,7 +220,7 @@ def main():
         keep(statistics.median(numbers))
         print(f"{kind()}: {', '.join(f'{number:.0f}' for number in numbers)}")
         return 0
-    return table()
+    return table("https" if arguments.https else "http")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
+from certificates import certify, new_key, openssl  # noqa: E402
 from daemon import BUILD  # noqa: E402
 from database import create, run  # noqa: E402
 
@@ -65,6 +66,14 @@ class Sink:
         self.process.terminate()
         self.process.wait()
         self.process.stdout.close()
+
+
+def make_certificate(directory, hosts):
+    """ca.pem, good.pem and good.key, for the first addresses that Sink.urls() gives."""
+    new_key(directory / "ca.key")
+    openssl("req", "-x509", "-key", directory / "ca.key", "-days", "2", "-subj", "/CN=Benchmark CA", "-out",
+            directory / "ca.pem")
+    certify(directory, "good", ",".join(f"IP:127.0.{n // HOSTS}.{n % HOSTS + 1}" for n in range(hosts)))
 
 
 # ---- the yardstick -------------------------------------------------------------------------------
