@@ -141,6 +141,18 @@ int checkpoint_sync_log(const struct database *database, struct error *error) {
     return r;
 }
 
+void checkpoint_warm_log(const struct checkpoint *checkpoint, int64_t frames) {
+    char bytes[32768];
+    int fd = open(checkpoint->wal_path, O_RDONLY | O_CLOEXEC);
+    int64_t at = WAL_HEADER_BYTES + checkpoint_frames() * WAL_FRAME_BYTES;
+    int64_t end = at + frames * WAL_FRAME_BYTES;
+    ssize_t length = 1;
+    for (; fd >= 0 && at < end && length > 0; at += length)
+        length = pread(fd, bytes, sizeof bytes, at);
+    if (fd >= 0)
+        close(fd);
+}
+
 static int checkpoint_copy(struct checkpoint *checkpoint, int mode) {
     guard.checkpointing = true;
     guard.wait_until_us = clock_mono_us() + WRITER_WAIT_MS * 1000;

@@ -137,29 +137,48 @@ static int store_answer_writes(struct store *store, int count, struct error *err
     return r;
 }
 
+/* What can be waited for without the write lock is: disks, and memory that a host has taken away.
+ */
+static void store_warm(struct store *store, struct write *const *writes, int count,
+                       struct commit_cost *cost) {
+    int64_t began_us = clock_mono_us();
+    int64_t frames = unwritten_warm_frames(&store->unwritten, count);
+    if (!frames)
+        return;
+    writer_warm(&store->writer, writes, count);
+    checkpoint_warm_log(&store->checkpoint, frames);
+    cost->warm_us = clock_mono_us() - began_us;
+}
+
+static int store_write(struct store *store, struct write *const *writes, int count,
+                       struct commit_cost *cost, struct error *error) {
+    int64_t began_us = clock_mono_us(), frames = checkpoint_frames();
+    int r = writer_commit(&store->writer, writes, count, error);
+    cost->took_us = clock_mono_us() - began_us;
+    cost->frames = checkpoint_frames() - frames;
+    return r;
+}
+
 /* Writes outcomes that wait, however long others hold the lock. */
 static int store_commit(struct store *store, struct error *error) {
     struct write *writes[UNWRITTEN_MAX];
+    struct commit_cost cost = {0};
     if (!store->unwritten.count)
         return 0;
     struct patience patience = patience_begin();
-    int64_t frames = checkpoint_frames(), began_us = clock_mono_us();
     int count = unwritten_batch(&store->unwritten, writes);
-    int r = writer_commit(&store->writer, writes, count, error);
+    store_warm(store, writes, count, &cost);
+    int r = store_write(store, writes, count, &cost, error);
     if (r == ERROR_BUSY && !atomic_load(&store->stopping) &&
         unwritten_put_off(&store->unwritten, clock_mono_us()))
         return 0; /* it may be a producer, whose webhook is about to come */
-    while (r && store_may_retry(store, &patience, r, error)) {
-        began_us = clock_mono_us();
-        r = writer_commit(&store->writer, writes, count, error);
-    }
+    while (r && store_may_retry(store, &patience, r, error))
+        r = store_write(store, writes, count, &cost, error);
     if (r)
         return r;
-    int64_t took_us = clock_mono_us() - began_us;
     patience_end(&patience);
     r = store_answer_writes(store, count, error);
-    frames = checkpoint_frames() - frames;
-    unwritten_committed(&store->unwritten, count, frames, took_us, clock_mono_us());
+    unwritten_committed(&store->unwritten, count, &cost, clock_mono_us());
     return r;
 }
 

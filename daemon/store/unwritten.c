@@ -19,6 +19,8 @@ enum {
     BATCH_FIRST = 256,
     BATCH_MAX = 512,
     BATCH_FRAMES = 250, /* that a commit should write at most */
+    FRAMES_SPARE = 8,   /* that a commit of few may write beyond one for each outcome */
+    QUICK_US = 12,      /* an outcome takes at most, where nothing is waited for; 8 as measured */
 };
 
 void unwritten_add(struct unwritten *unwritten, struct store_request *request) {
@@ -84,12 +86,19 @@ static void unwritten_learn(struct unwritten *unwritten, int count, int64_t fram
     unwritten->batch = batch < BATCH_MIN ? BATCH_MIN : batch > BATCH_MAX ? BATCH_MAX : (int)batch;
 }
 
-void unwritten_committed(struct unwritten *unwritten, int count, int64_t frames, int64_t took_us,
+int64_t unwritten_warm_frames(const struct unwritten *unwritten, int count) {
+    if (unwritten->quick || unwritten->put_off_since_us)
+        return 0;
+    return (count < BATCH_FRAMES ? count : BATCH_FRAMES) + FRAMES_SPARE;
+}
+
+void unwritten_committed(struct unwritten *unwritten, int count, const struct commit_cost *cost,
                          int64_t now_us) {
     /* After one that was due early company comes at once, or a backlog ends and none comes. */
     bool early = unwritten->urgent || count >= unwritten_batch_size(unwritten);
-    unwritten->took_us = early ? 0 : took_us;
-    unwritten_learn(unwritten, count, frames);
+    unwritten->took_us = early ? 0 : cost->took_us;
+    unwritten->quick = cost->warm_us + cost->took_us <= count * (int64_t)QUICK_US;
+    unwritten_learn(unwritten, count, cost->frames);
     unwritten->committed_at_us = now_us;
     unwritten->put_off_since_us = 0;
     unwritten->count -= count;

@@ -41,6 +41,11 @@ static const char sql_gate[] =
     "INSERT OR REPLACE INTO endpoint_gates (endpoint_id, gate, until_at, in_flight, max_in_flight,"
     " changed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 static const char sql_no_gate[] = "DELETE FROM endpoint_gates WHERE endpoint_id = ?1";
+/* Of the row, and of its place in its lane. */
+static const char sql_warm[] =
+    "SELECT (SELECT 1 FROM deliveries AS l INDEXED BY deliveries_lane WHERE l.status = 'pending'"
+    " AND l.endpoint_id = d.endpoint_id AND l.due_at = d.due_at AND l.id = d.id)"
+    " FROM deliveries AS d WHERE d.id = ?1";
 
 int writer_open(struct writer *writer, struct database *database, struct error *error) {
     *writer = (struct writer){.database = database};
@@ -53,6 +58,7 @@ int writer_open(struct writer *writer, struct database *database, struct error *
         {&writer->attempt, sql_attempt}, {&writer->pending, sql_pending},
         {&writer->disable, sql_disable}, {&writer->gate, sql_gate},
         {&writer->no_gate, sql_no_gate}, {&writer->failing, sql_failing},
+        {&writer->warm, sql_warm},
     };
     int r = 0;
     for (size_t i = 0; !r && i < sizeof all / sizeof *all; i++)
@@ -61,9 +67,10 @@ int writer_open(struct writer *writer, struct database *database, struct error *
 }
 
 void writer_close(struct writer *writer) {
-    sqlite3_stmt *const all[] = {
-        writer->again,     writer->finish,  writer->expire, writer->attempt, writer->pending,
-        writer->cancelled, writer->disable, writer->gate,   writer->no_gate, writer->failing};
+    sqlite3_stmt *const all[] = {writer->again,   writer->finish,  writer->expire,
+                                 writer->attempt, writer->pending, writer->cancelled,
+                                 writer->disable, writer->gate,    writer->no_gate,
+                                 writer->failing, writer->warm};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         sqlite3_finalize(all[i]);
     *writer = (struct writer){0};
@@ -212,6 +219,19 @@ static int writer_end(struct writer *writer, int r, struct error *error) {
     if (!sqlite3_get_autocommit(handle))
         sqlite3_exec(handle, "ROLLBACK", NULL, NULL, NULL);
     return r;
+}
+
+/* One transaction of reading, which spares a lock for each of them. */
+void writer_warm(struct writer *writer, struct write *const *writes, int count) {
+    sqlite3 *handle = writer->database->handle;
+    if (sqlite3_exec(handle, "BEGIN", NULL, NULL, NULL))
+        return;
+    for (int i = 0; i < count; i++) {
+        sqlite3_bind_int64(writer->warm, 1, writes[i]->delivery_id);
+        sqlite3_step(writer->warm);
+        sqlite3_reset(writer->warm);
+    }
+    sqlite3_exec(handle, "COMMIT", NULL, NULL, NULL);
 }
 
 int writer_commit(struct writer *writer, struct write *const *writes, int count,

@@ -6,9 +6,11 @@
 
 #include "store_world.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <sqlite3.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 enum { BULK_ROWS = 700, NOW = 10000 };
@@ -23,7 +25,7 @@ static struct world *world_with_checkpoint(void) {
     struct error error = {0};
     assert_int_equal(checkpoint_open(&checkpoint, &world->daemon, &error), 0);
     assert_int_equal(checkpoint_frames(), 0); /* of a log that is not open yet */
-    checkpoint_finish(&checkpoint); /* what the migrations have left */
+    checkpoint_finish(&checkpoint);           /* what the migrations have left */
     number(world->daemon.handle, "SELECT count(*) FROM endpoints"); /* opens it */
     assert_int_equal(checkpoint_frames(), 0);
     sql(world->people, "PRAGMA wal_autocheckpoint = 0");
@@ -120,6 +122,45 @@ static void its_file_is_written_over(void **state) {
     assert_int_equal(log_bytes(), bytes);
     assert_rows(world, BULK_ROWS + 1);
     world_end(world);
+}
+
+/* How many of the first pages of the log's file the kernel has in memory. */
+static int log_pages_in_memory(int pages) {
+    unsigned char there[256];
+    int count = 0, fd = open(checkpoint.wal_path, O_RDONLY | O_CLOEXEC);
+    size_t bytes = (size_t)pages * 4096;
+    assert_true(fd >= 0);
+    void *map = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(map, MAP_FAILED);
+    assert_int_equal(mincore(map, bytes, there), 0);
+    for (int i = 0; i < pages; i++)
+        count += there[i] & 1;
+    munmap(map, bytes);
+    close(fd);
+    return count;
+}
+
+static void log_forget(void) {
+    int fd = open(checkpoint.wal_path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(fdatasync(fd), 0);
+    assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+    close(fd);
+}
+
+static void what_will_be_written_over_is_read_beforehand(void **state) {
+    (void)state;
+    struct world *world = world_with_checkpoint();
+    commit_frames(world, BULK_ROWS);
+    run_at(NOW);
+    log_forget();
+    bool forgets = log_pages_in_memory(101) == 0; /* a file system in memory doesn't */
+    checkpoint_warm_log(&checkpoint, 100);
+    assert_int_equal(log_pages_in_memory(101), 101);
+    checkpoint_warm_log(&checkpoint, 100000); /* there is no more of it */
+    world_end(world);
+    if (!forgets)
+        skip();
 }
 
 static void a_large_file_is_cut_off_though_it_is_empty(void **state) {
@@ -288,6 +329,7 @@ int main(void) {
         cmocka_unit_test(a_short_log_is_left_alone),
         cmocka_unit_test(a_long_log_is_emptied),
         cmocka_unit_test(its_file_is_written_over),
+        cmocka_unit_test(what_will_be_written_over_is_read_beforehand),
         cmocka_unit_test(a_large_file_is_cut_off_though_it_is_empty),
         cmocka_unit_test(what_may_not_be_read_any_longer_is_cut_off),
         cmocka_unit_test(a_bulk_commit_is_given_time),

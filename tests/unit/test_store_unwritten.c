@@ -33,7 +33,7 @@ static int commit(struct unwritten *unwritten, int64_t frames) {
         assert_true(writes[i - 1]->delivery_id < writes[i]->delivery_id);
     for (int i = 0; i < count; i++)
         store_request_free(unwritten->requests[i]);
-    unwritten_committed(unwritten, count, frames, 0, COMMITTED_US);
+    unwritten_committed(unwritten, count, &(struct commit_cost){.frames = frames}, COMMITTED_US);
     return count;
 }
 
@@ -43,7 +43,8 @@ static int64_t due_after(int64_t took_us) {
     add_many(&unwritten, 3);
     for (int i = 0; i < 3; i++)
         store_request_free(unwritten.requests[i]);
-    unwritten_committed(&unwritten, 3, 3, took_us, COMMITTED_US);
+    const struct commit_cost cost = {.frames = 3, .took_us = took_us};
+    unwritten_committed(&unwritten, 3, &cost, COMMITTED_US);
     add(&unwritten, 4, false);
     int64_t at_us = unwritten_commit_at(&unwritten);
     unwritten_drop(&unwritten);
@@ -101,10 +102,35 @@ static void nor_does_it_hold_up_a_backlogs_end(void **state) {
     add_many(&unwritten, 256);
     for (int i = 0; i < 256; i++)
         store_request_free(unwritten.requests[i]);
-    unwritten_committed(&unwritten, 256, 100, 1000, COMMITTED_US);
+    const struct commit_cost cost = {.frames = 100, .took_us = 1000};
+    unwritten_committed(&unwritten, 256, &cost, COMMITTED_US);
     unwritten.urgent = false;
     assert_int_equal(unwritten_commit_at(&unwritten), COMMITTED_US + LATE_US);
     unwritten_drop(&unwritten);
+}
+
+static int64_t warm_after(int count, int64_t warm_us, int64_t took_us) {
+    struct unwritten unwritten = {0};
+    const struct commit_cost cost = {.frames = 3, .warm_us = warm_us, .took_us = took_us};
+    add_many(&unwritten, count);
+    for (int i = 0; i < count; i++)
+        store_request_free(unwritten.requests[i]);
+    unwritten_committed(&unwritten, count, &cost, COMMITTED_US);
+    return unwritten_warm_frames(&unwritten, 10);
+}
+
+/* The first commit, and one after another that was slow, however it came to be. */
+static void what_a_slow_commit_needs_is_read_before_the_next(void **state) {
+    (void)state;
+    struct unwritten unwritten = {0};
+    assert_int_equal(unwritten_warm_frames(&unwritten, 10), 18);
+    assert_int_equal(unwritten_warm_frames(&unwritten, UNWRITTEN_MAX), 258);
+    assert_int_equal(warm_after(100, 0, 1200), 0);
+    assert_int_equal(warm_after(100, 0, 1201), 18);
+    assert_int_equal(warm_after(100, 1000, 200), 0);
+    assert_int_equal(warm_after(100, 1000, 201), 18);
+    assert_true(unwritten_put_off(&unwritten, COMMITTED_US)); /* it was read just now */
+    assert_int_equal(unwritten_warm_frames(&unwritten, 10), 0);
 }
 
 static void many_are_written_at_once(void **state) {
@@ -172,6 +198,7 @@ int main(void) {
         cmocka_unit_test(company_is_waited_for_and_less_long_by_those_in_need),
         cmocka_unit_test(a_commit_that_takes_long_is_not_soon_followed_by_another),
         cmocka_unit_test(nor_does_it_hold_up_a_backlogs_end),
+        cmocka_unit_test(what_a_slow_commit_needs_is_read_before_the_next),
         cmocka_unit_test(many_are_written_at_once),
         cmocka_unit_test(a_lock_puts_it_off_for_a_moment),
         cmocka_unit_test(the_rest_follows_in_order),

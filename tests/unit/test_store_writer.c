@@ -57,6 +57,58 @@ static int64_t depth(const struct world *world) {
     return number(world->people, "SELECT pending FROM queue_depth");
 }
 
+/* ---- before ---------------------------------------------------------------------------------- */
+
+static int pages_read(sqlite3 *handle) {
+    int now = 0, most = 0;
+    sqlite3_db_status(handle, SQLITE_DBSTATUS_CACHE_MISS, &now, &most, 1);
+    return now;
+}
+
+enum { ROWS_APART = 100, SPREAD_ROWS = 16 };
+
+/* How many pages a commit of rows reads that lie far apart, by a connection that has none in
+ * memory: somebody else has written since. */
+static int pages_read_by_commit(struct world *world, bool warm) {
+    struct write writes[SPREAD_ROWS], *pointers[SPREAD_ROWS];
+    for (int i = 0; i < SPREAD_ROWS; i++) {
+        writes[i] = called(1 + i * ROWS_APART, WRITE_AGAIN, VERDICT_FAILED, 500);
+        pointers[i] = &writes[i];
+    }
+    sql(world->people, "UPDATE endpoints SET timeout_ms = timeout_ms + 1");
+    if (warm)
+        writer_warm(&writer, pointers, SPREAD_ROWS);
+    pages_read(world->daemon.handle);
+    assert_commits(writes, SPREAD_ROWS);
+    return pages_read(world->daemon.handle);
+}
+
+static void rows_are_read_before_the_lock_is_taken(void **state) {
+    (void)state;
+    struct world *world = world_with_writer(0);
+    sql(world->people, "BEGIN");
+    for (int i = 0; i < SPREAD_ROWS * ROWS_APART; i++)
+        add_webhook(world, "billing", "{}");
+    sql(world->people, "COMMIT");
+    int cold = pages_read_by_commit(world, false), warm = pages_read_by_commit(world, true);
+    assert_in_range(cold, SPREAD_ROWS, 4 * SPREAD_ROWS);
+    assert_in_range(warm, 0, SPREAD_ROWS / 2); /* such as where the attempts go */
+    world_end(world);
+}
+
+static void to_read_ahead_is_no_transaction_that_stays(void **state) {
+    (void)state;
+    struct world *world = world_with_writer(1);
+    struct write gone = called(77, WRITE_DELIVERED, VERDICT_DELIVERED, 200), *pointer = &gone;
+    writer_warm(&writer, &pointer, 1);
+    assert_true(sqlite3_get_autocommit(world->daemon.handle));
+    sql(world->daemon.handle, "BEGIN");
+    writer_warm(&writer, &pointer, 1); /* can't, and leaves it alone */
+    assert_false(sqlite3_get_autocommit(world->daemon.handle));
+    sql(world->daemon.handle, "COMMIT");
+    world_end(world);
+}
+
 /* ---- fates ----------------------------------------------------------------------------------- */
 
 static void rows_are_found_by_their_ids(void **state) {
@@ -65,6 +117,9 @@ static void rows_are_found_by_their_ids(void **state) {
     sqlite3 *handle = world->daemon.handle;
     static const char by_id[] = "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?)\n";
     assert_plan(handle, "attempts + 1, due_at = CASE held", by_id);
+    assert_plan(handle, "SELECT (SELECT 1 FROM deliveries AS l",
+                "SEARCH d USING INTEGER PRIMARY KEY (rowid=?)\nCORRELATED SCALAR SUBQUERY 1\n"
+                "SEARCH l USING INDEX deliveries_lane (endpoint_id=? AND due_at=? AND rowid=?)\n");
     assert_plan(handle, "attempts + 1, finished_at = ?2", by_id);
     assert_plan(handle, "SET status = 'expired'", by_id);
     assert_plan(handle,
@@ -327,6 +382,8 @@ static void limits_are_written_when_they_differ(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rows_are_read_before_the_lock_is_taken),
+        cmocka_unit_test(to_read_ahead_is_no_transaction_that_stays),
         cmocka_unit_test(rows_are_found_by_their_ids),
         cmocka_unit_test(a_delivery_and_its_attempt),
         cmocka_unit_test(another_attempt_keeps_it_pending),

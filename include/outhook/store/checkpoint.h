@@ -61,6 +61,11 @@ int64_t checkpoint_due_at(const struct checkpoint *checkpoint);
  * lock is on it. No log is none to sync. Any thread. */
 int checkpoint_sync_log(const struct database *database, struct error *error) must_check;
 
+/* Reads the part of the log that the next frames will be written over. A frame is no whole number of
+ * pages: of those that are not in memory, the kernel would read the rest while the write lock is
+ * held. Best effort. */
+void checkpoint_warm_log(const struct checkpoint *checkpoint, int64_t frames);
+
 /* Lets the next runs empty the log however short it is, until one of them can: something in it was
  * overwritten that is not to be read there any longer. */
 void checkpoint_force(struct checkpoint *checkpoint);

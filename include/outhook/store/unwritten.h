@@ -13,6 +13,13 @@
 
 enum { UNWRITTEN_MAX = 1024 };
 
+/* What a commit took. */
+struct commit_cost {
+    int64_t frames;  /* of the log that it has written */
+    int64_t warm_us; /* before the write lock was taken: to have in memory what it would need */
+    int64_t took_us; /* the commit itself */
+};
+
 struct unwritten {
     struct store_request *requests[UNWRITTEN_MAX]; /* owned */
     int count;
@@ -20,6 +27,7 @@ struct unwritten {
     bool urgent;                             /* one of them is waited for */
     int64_t committed_at_us;                 /* mono; the last time that some were written */
     int64_t took_us;                         /* that commit; 0: it was due early */
+    bool quick;                              /* it had all that it needed in memory */
     int64_t put_off_since_us, not_before_us; /* mono; others have held the lock since; 0: nobody */
 };
 
@@ -38,12 +46,17 @@ int unwritten_batch(struct unwritten *unwritten, struct write *writes[UNWRITTEN_
  * that was not so for long. */
 bool unwritten_put_off(struct unwritten *unwritten, int64_t now_us);
 
-/* The first `count` have been written, and given away; that took so many frames of the log, from
- * which follows how many the next commit may carry: it is to be as large as it can be without
- * making the log too long for the checkpoints' sake, or holding the lock for long. And it took so
- * long, from which follows how long the next one may wait for company: producers, which want the same
- * lock, are to find it free nearly always. */
-void unwritten_committed(struct unwritten *unwritten, int count, int64_t frames, int64_t took_us,
+/* How many frames a commit of so many may write, where it is worth while to have those, and its
+ * rows, in memory before the write lock is taken: the last commit seems to have waited for a disk,
+ * or for a host that is short of memory. 0: it isn't. */
+int64_t unwritten_warm_frames(const struct unwritten *unwritten, int count);
+
+/* The first `count` have been written, and given away, at such a cost. From its frames follows how
+ * many the next commit may carry: it is to be as large as it can be without making the log too long
+ * for the checkpoints' sake, or holding the lock for long. From its time follows how long the next
+ * one may wait for company: producers, which want the same lock, are to find it free nearly always.
+ */
+void unwritten_committed(struct unwritten *unwritten, int count, const struct commit_cost *cost,
                          int64_t now_us);
 
 /* Frees those that never will be. */

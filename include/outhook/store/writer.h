@@ -46,12 +46,16 @@ struct write {
 struct writer {
     struct database *database;
     struct sqlite3_stmt *again, *finish, *cancelled, *expire, *attempt, *pending, *disable, *gate,
-        *no_gate, *failing;
+        *no_gate, *failing, *warm;
 };
 
 int writer_open(struct writer *writer, struct database *database, struct error *error) must_check;
 
 void writer_close(struct writer *writer);
+
+/* Reads the pages that writer_commit() will change, so that it need not read them while it holds the
+ * write lock. Best effort; takes no lock that anybody waits for. */
+void writer_warm(struct writer *writer, struct write *const *writes, int count);
 
 /* Writes all of them in one transaction. ERROR_BUSY when
  * another process holds the write lock, ERROR_FULL when there is no space: nothing was written
