@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 enum {
-    GAP_MAX_US = 5000000,      /* between two looks */
+    GAP_MAX_US = 10000000,     /* between two looks */
     BLIND_GAP_MAX_US = 250000, /* the same where events don't tell when to look */
-    TOLD_WITHIN_US = 10000000, /* a commit that is found later than this after one had none */
+    TOLD_WITHIN_US = 20000000, /* a commit that is found later than this after one had none */
     TIMER_SLACK_NS = 1000,     /* of this thread's sleeps; the usual 50 us are as long as a step */
 };
 

@@ -85,11 +85,11 @@ def part_j(suite):
 
 def part_k(suite):
     """CPU of a daemon that has nothing to do"""
-    directory, seconds, values = suite.new_directory(), suite.size(6, 3), []
+    directory, seconds, values = suite.new_directory(), suite.size(20, 3), []
     sink = Sink(directory)
     db = make_database(directory / "outhook.db", sink.urls(ENDPOINTS))
     daemon = Daemon(db, {"log_level": "warning"})
-    time.sleep(suite.size(20, 2))  # by then its looks are as rare as they get
+    time.sleep(suite.size(30, 2))  # by then its looks are as rare as they get
     for _ in suite.rounds():
         before, start = cpu_seconds(daemon.pid), time.monotonic()
         time.sleep(seconds)

@@ -8,8 +8,7 @@
  * says when to ask, and it says so too early: the write to the -wal file that it sees comes before
  * the commit is visible, by as long as the producer's fsync takes. So one event starts a ladder of
  * looks, the first ones 0.1 ms apart, the later ones by a third of the time that has passed, up to
- * five seconds: a commit is found soon, as its fsync goes, and who has nothing to do
- * sleeps.
+ * ten seconds: a commit is found soon, as its fsync goes, and who has nothing to do sleeps.
  *
  * A file system that tells of no events (network, FUSE), and a kernel that has no watch left, are
  * served by the looks alone, which are no more than 250 ms apart then. That events are missing is
