@@ -145,7 +145,9 @@ static void store_warm(struct store *store, struct write *const *writes, int cou
     int64_t frames = unwritten_warm_frames(&store->unwritten, count);
     if (!frames)
         return;
-    writer_warm(&store->writer, writes, count);
+    if (!queue_begin(&store->queue, NULL))
+        writer_warm(&store->writer, writes, count);
+    queue_end(&store->queue);
     checkpoint_warm_log(&store->checkpoint, frames);
     cost->warm_us = clock_mono_us() - began_us;
 }

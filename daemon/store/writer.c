@@ -221,17 +221,12 @@ static int writer_end(struct writer *writer, int r, struct error *error) {
     return r;
 }
 
-/* One transaction of reading, which spares a lock for each of them. */
 void writer_warm(struct writer *writer, struct write *const *writes, int count) {
-    sqlite3 *handle = writer->database->handle;
-    if (sqlite3_exec(handle, "BEGIN", NULL, NULL, NULL))
-        return;
     for (int i = 0; i < count; i++) {
         sqlite3_bind_int64(writer->warm, 1, writes[i]->delivery_id);
         sqlite3_step(writer->warm);
         sqlite3_reset(writer->warm);
     }
-    sqlite3_exec(handle, "COMMIT", NULL, NULL, NULL);
 }
 
 int writer_commit(struct writer *writer, struct write *const *writes, int count,

@@ -96,19 +96,6 @@ static void rows_are_read_before_the_lock_is_taken(void **state) {
     world_end(world);
 }
 
-static void to_read_ahead_is_no_transaction_that_stays(void **state) {
-    (void)state;
-    struct world *world = world_with_writer(1);
-    struct write gone = called(77, WRITE_DELIVERED, VERDICT_DELIVERED, 200), *pointer = &gone;
-    writer_warm(&writer, &pointer, 1);
-    assert_true(sqlite3_get_autocommit(world->daemon.handle));
-    sql(world->daemon.handle, "BEGIN");
-    writer_warm(&writer, &pointer, 1); /* can't, and leaves it alone */
-    assert_false(sqlite3_get_autocommit(world->daemon.handle));
-    sql(world->daemon.handle, "COMMIT");
-    world_end(world);
-}
-
 /* ---- fates ----------------------------------------------------------------------------------- */
 
 static void rows_are_found_by_their_ids(void **state) {
@@ -383,7 +370,6 @@ static void limits_are_written_when_they_differ(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_read_before_the_lock_is_taken),
-        cmocka_unit_test(to_read_ahead_is_no_transaction_that_stays),
         cmocka_unit_test(rows_are_found_by_their_ids),
         cmocka_unit_test(a_delivery_and_its_attempt),
         cmocka_unit_test(another_attempt_keeps_it_pending),

@@ -54,7 +54,7 @@ int writer_open(struct writer *writer, struct database *database, struct error *
 void writer_close(struct writer *writer);
 
 /* Reads the pages that writer_commit() will change, so that it need not read them while it holds the
- * write lock. Best effort; takes no lock that anybody waits for. */
+ * write lock. Best effort. Between queue_begin() and queue_end() it takes least. */
 void writer_warm(struct writer *writer, struct write *const *writes, int count);
 
 /* Writes all of them in one transaction. ERROR_BUSY when
