@@ -2,6 +2,7 @@
 
 #include "outhook/base/memory.h"
 #include "outhook/store/disk.h"
+#include "outhook/store/page_memory.h"
 #include "outhook/store/permission.h"
 #include "outhook/store/safety_copy.h"
 
@@ -178,14 +179,27 @@ static int database_check_companions(const char *path, struct error *error) {
     return r ? r : database_check_directory(path, error);
 }
 
-/* SQLite would take a lock for each allocation, to count what nobody asks for. */
-static void database_set_up_library(void) {
+/* SQLite would take a lock for each allocation, to count what nobody asks for. The daemon's pages
+ * have memory of their own. */
+static void database_set_up_library(const struct database *database) {
+    bool daemon = database->role == DATABASE_DAEMON;
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    page_memory_set_up(daemon ? database->opening->cache_bytes : 0);
+}
+
+/* Once, by whoever opens first. */
+static void database_prepare_library(const struct database *database) {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static bool done;
+    pthread_mutex_lock(&lock);
+    if (!done)
+        database_set_up_library(database);
+    done = true;
+    pthread_mutex_unlock(&lock);
 }
 
 static int database_open_handle(struct database *database, struct error *error) {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, database_set_up_library);
+    database_prepare_library(database);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     int code = sqlite3_open_v2(database->path, &database->handle, flags, NULL);
     if (!code) {
@@ -259,7 +273,8 @@ static int database_configure(struct database *database, struct error *error) {
     snprintf(pragmas, sizeof pragmas, "PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY;");
     int r = database_run(database, pragmas, error);
     if (!r && cache_bytes) {
-        snprintf(pragmas, sizeof pragmas, "PRAGMA cache_size = -%" PRId64, cache_bytes / 1024);
+        snprintf(pragmas, sizeof pragmas, "PRAGMA cache_size = %" PRId64,
+                 page_memory_pages(cache_bytes));
         r = database_run(database, pragmas, error);
     }
     if (!r && database->role == DATABASE_READER)
