@@ -58,11 +58,13 @@ int writer_open(struct writer *writer, struct database *database, struct error *
         {&writer->attempt, sql_attempt}, {&writer->pending, sql_pending},
         {&writer->disable, sql_disable}, {&writer->gate, sql_gate},
         {&writer->no_gate, sql_no_gate}, {&writer->failing, sql_failing},
-        {&writer->warm, sql_warm},
     };
     int r = 0;
     for (size_t i = 0; !r && i < sizeof all / sizeof *all; i++)
         r = database_prepare(database, all[i].statement, all[i].sql, error);
+    if (!r && database_prepare(database, &writer->warm, sql_warm, NULL))
+        writer->warm =
+            NULL; /* somebody has dropped its index, which is slow, but no reason to end */
     return r;
 }
 
@@ -222,7 +224,7 @@ static int writer_end(struct writer *writer, int r, struct error *error) {
 }
 
 void writer_warm(struct writer *writer, struct write *const *writes, int count) {
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; writer->warm && i < count; i++) {
         sqlite3_bind_int64(writer->warm, 1, writes[i]->delivery_id);
         sqlite3_step(writer->warm);
         sqlite3_reset(writer->warm);

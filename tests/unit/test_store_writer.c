@@ -96,6 +96,20 @@ static void rows_are_read_before_the_lock_is_taken(void **state) {
     world_end(world);
 }
 
+static void without_the_index_nothing_is_read_ahead(void **state) {
+    (void)state;
+    struct world *world = world_with_writer(1);
+    struct error error = {0};
+    struct write write = called(1, WRITE_DELIVERED, VERDICT_DELIVERED, 200), *pointer = &write;
+    writer_close(&writer);
+    sql(world->people, "DROP INDEX deliveries_lane");
+    assert_int_equal(writer_open(&writer, &world->daemon, &error), 0);
+    writer_warm(&writer, &pointer, 1);
+    assert_commits(&write, 1);
+    assert_int_equal(depth(world), 0);
+    world_end(world);
+}
+
 /* ---- fates ----------------------------------------------------------------------------------- */
 
 static void rows_are_found_by_their_ids(void **state) {
@@ -370,6 +384,7 @@ static void limits_are_written_when_they_differ(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_are_read_before_the_lock_is_taken),
+        cmocka_unit_test(without_the_index_nothing_is_read_ahead),
         cmocka_unit_test(rows_are_found_by_their_ids),
         cmocka_unit_test(a_delivery_and_its_attempt),
         cmocka_unit_test(another_attempt_keeps_it_pending),
