@@ -75,8 +75,9 @@ static void watch_event(struct watch *watch, const struct inotify_event *event, 
     bool log = any || !strcmp(event->name, watch->wal_name);
     bool database = any || !strcmp(event->name, watch->database_name);
     bool renamed = event->mask & (IN_CREATE | IN_DELETE | IN_MOVE);
-    *happened |= log;
-    watch->database_writes += any || (database && (event->mask & IN_MODIFY));
+    bool copied = any || (database && (event->mask & IN_MODIFY));
+    *happened |= log || copied; /* a checkpoint of another's looks like a commit, too */
+    watch->database_writes += copied;
     watch->renames += any || ((log || database) && renamed);
 }
 

@@ -62,9 +62,9 @@ int writer_open(struct writer *writer, struct database *database, struct error *
     int r = 0;
     for (size_t i = 0; !r && i < sizeof all / sizeof *all; i++)
         r = database_prepare(database, all[i].statement, all[i].sql, error);
+    /* When somebody has dropped its index that makes all slow, but is no reason to end. */
     if (!r && database_prepare(database, &writer->warm, sql_warm, NULL))
-        writer->warm =
-            NULL; /* somebody has dropped its index, which is slow, but no reason to end */
+        writer->warm = NULL;
     return r;
 }
 

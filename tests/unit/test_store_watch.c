@@ -39,7 +39,7 @@ static char *path_of(const char *name) {
 }
 
 static int remove_directory(void **state) {
-    static const char *const names[] = {"outhook.db-wal", "other.db-wal"};
+    static const char *const names[] = {"outhook.db", "outhook.db-wal", "other.db-wal"};
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         unlink(path_of(names[i]));
@@ -167,6 +167,18 @@ static void an_unread_event_tells_of_a_commit(void **state) {
     watch_close(&watch);
 }
 
+/* Others' checkpoints change what data_version gives, and may write nothing but the database. */
+static void a_write_to_the_database_itself_is_an_event_too(void **state) {
+    (void)state;
+    struct watch watch = opened();
+    write_file("outhook.db");
+    watch_read(&watch, NOW + LONG_AFTER);
+    assert_int_equal(watch.look_at_us, NOW + LONG_AFTER);
+    assert_true(watch.database_writes > 0);
+    assert_false(watch_found(&watch, NOW + LONG_AFTER));
+    watch_close(&watch);
+}
+
 static void what_moves_is_seen(void **state) {
     (void)state;
     char elsewhere[128];
@@ -212,6 +224,7 @@ int main(void) {
         cmocka_unit_test(without_a_watch_looks_stay_close),
         cmocka_unit_test(a_commit_that_nothing_told_of_keeps_looks_close),
         cmocka_unit_test(an_unread_event_tells_of_a_commit),
+        cmocka_unit_test(a_write_to_the_database_itself_is_an_event_too),
         cmocka_unit_test(what_moves_is_seen),
         cmocka_unit_test(a_path_without_a_directory_is_here),
     };
