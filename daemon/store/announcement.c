@@ -23,5 +23,5 @@ void announcement_log(const struct database *database) {
     announce_migration(database);
     log_line(LEVEL_INFO, "serving %s with SQLite %s, %s", database->path, sqlite3_libversion(),
              fixed ? "which has the fix of the WAL-reset bug"
-                   : "whose WAL-reset bug is kept out by checkpointing under the write lock");
+                   : "whose WAL-reset bug is guarded against");
 }

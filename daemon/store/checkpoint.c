@@ -32,8 +32,13 @@ enum {
 
 /* The shared memory of the log: SQLite's lock numbers, and words of 32 bits of its header
  * (https://www.sqlite.org/walformat.html, 2.1). */
-enum { WAL_WRITE_LOCK = 0, WAL_READ_LOCK_0 = 3 };
-enum { INDEX_MAX_FRAME = 16 / 4, INDEX_BACKFILLED = 96 / 4, INDEX_REGION_BYTES = 32768 };
+enum { WAL_WRITE_LOCK = 0, WAL_CHECKPOINT_LOCK = 1, WAL_READ_LOCK_0 = 3 };
+enum {
+    INDEX_MAX_FRAME = 16 / 4,
+    INDEX_SALTS = 32 / 4, /* two words, other ones each time that the log starts again */
+    INDEX_BACKFILLED = 96 / 4,
+    INDEX_REGION_BYTES = 32768
+};
 
 /* ---- the guard ------------------------------------------------------------------------------- */
 
@@ -45,26 +50,54 @@ static struct guard {
     bool has_index; /* SQLite has opened the log's shared memory, and will close it */
     bool write_lock_held;
     bool checkpointing;
+    uint32_t salts[2];     /* of the log, before the checkpoint under way looked at it */
     int64_t wait_until_us; /* mono; of the phase under way */
 } guard;
 
-static void guard_note(int offset, int count, int flags, int code) {
-    bool covers_write_lock = offset <= WAL_WRITE_LOCK && offset + count > WAL_WRITE_LOCK;
-    if (!covers_write_lock || code != SQLITE_OK || !(flags & SQLITE_SHM_EXCLUSIVE))
-        return;
-    guard.write_lock_held = (flags & SQLITE_SHM_LOCK) != 0;
-    if (guard.checkpointing && guard.write_lock_held)
+/* What others write there is read without a lock: it may be old by the time that it is used. NULL
+ * while nobody has opened the log. */
+static const uint32_t volatile *guard_index(void) {
+    void volatile *region = NULL;
+    if (guard.file && guard.has_index)
+        guard.original->xShmMap(guard.file, 0, INDEX_REGION_BYTES, 0, &region);
+    return region;
+}
+
+static void guard_remember_log(void) {
+    const uint32_t volatile *words = guard_index();
+    for (int i = 0; i < 2; i++)
+        guard.salts[i] = words ? words[INDEX_SALTS + i] : 0;
+}
+
+/* Only the holder of the write lock can make it another one, and not while frames are copied. */
+static bool guard_log_is_the_same(void) {
+    const uint32_t volatile *words = guard_index();
+    return guard.write_lock_held || (words && words[INDEX_SALTS] == guard.salts[0] &&
+                                     words[INDEX_SALTS + 1] == guard.salts[1]);
+}
+
+static void guard_note_write_lock(bool held) {
+    guard.write_lock_held = held;
+    if (guard.checkpointing && held)
         guard.wait_until_us = clock_mono_us() + READER_WAIT_MS * 1000;
 }
 
 static int guard_shm_lock(sqlite3_file *file, int offset, int count, int flags) {
-    bool copying =
-        offset == WAL_READ_LOCK_0 && (flags & SQLITE_SHM_LOCK) && (flags & SQLITE_SHM_EXCLUSIVE);
-    if (guard.checkpointing && copying && !guard.write_lock_held)
-        return SQLITE_BUSY;
     guard.has_index = true;
     int code = guard.original->xShmLock(file, offset, count, flags);
-    guard_note(offset, count, flags, code);
+    bool locked = flags & SQLITE_SHM_LOCK, exclusive = flags & SQLITE_SHM_EXCLUSIVE;
+    if (code || !exclusive)
+        return code;
+    if (offset <= WAL_WRITE_LOCK && offset + count > WAL_WRITE_LOCK)
+        guard_note_write_lock(locked);
+    if (!guard.checkpointing || !locked)
+        return code;
+    if (offset == WAL_CHECKPOINT_LOCK)
+        guard_remember_log();
+    if (offset == WAL_READ_LOCK_0 && !guard_log_is_the_same()) {
+        guard.original->xShmLock(file, offset, count, SQLITE_SHM_UNLOCK | SQLITE_SHM_EXCLUSIVE);
+        return SQLITE_BUSY;
+    }
     return code;
 }
 
@@ -109,15 +142,10 @@ void checkpoint_close(struct checkpoint *checkpoint) {
     guard.has_index = false;
 }
 
-/* What others write there is read without a lock: it may be old by the time that it is used. */
 int64_t checkpoint_frames(void) {
-    void volatile *region = NULL;
-    if (!guard.file || !guard.has_index)
-        return 0;
-    guard.original->xShmMap(guard.file, 0, INDEX_REGION_BYTES, 0, &region);
-    const uint32_t volatile *words = region;
+    const uint32_t volatile *words = guard_index();
     if (!words)
-        return 0; /* nobody has opened the log yet */
+        return 0;
     uint32_t frames = words[INDEX_MAX_FRAME];
     return frames == words[INDEX_BACKFILLED] ? 0 : frames;
 }
@@ -153,12 +181,38 @@ void checkpoint_warm_log(const struct checkpoint *checkpoint, int64_t frames) {
         close(fd);
 }
 
-static int checkpoint_copy(struct checkpoint *checkpoint, int mode) {
+static int checkpoint_call(struct checkpoint *checkpoint, int mode) {
     guard.checkpointing = true;
     guard.wait_until_us = clock_mono_us() + WRITER_WAIT_MS * 1000;
     int code = sqlite3_wal_checkpoint_v2(checkpoint->database->handle, "main", mode, NULL, NULL);
     guard.checkpointing = false;
     return code;
+}
+
+/* SQLite syncs the database only when it has copied all frames that there are by then. The file
+ * must not be opened for it: closing it would let go of this process's locks. */
+static int checkpoint_sync_database(struct checkpoint *checkpoint, struct error *error) {
+    int reason = 0;
+    if (!guard.file->pMethods->xSync(guard.file, SQLITE_SYNC_NORMAL))
+        return 0;
+    sqlite3_file_control(checkpoint->database->handle, "main", SQLITE_FCNTL_LAST_ERRNO, &reason);
+    return disk_refuse(checkpoint->database->path, "sync the database", reason, error);
+}
+
+/* Copies and syncs what it can while others go on writing, and the rest, which is little or
+ * nothing, with the write lock. *code: SQLite's, when none of our own syncs has failed. */
+static int checkpoint_empty(struct checkpoint *checkpoint, int mode, int *code,
+                            struct error *error) {
+    /* SQLite syncs the log, too, and then has nothing left to sync. It may not find what has failed
+     * here: the kernel tells of it once. */
+    int r = checkpoint_sync_log(checkpoint->database, error);
+    if (!r)
+        *code = checkpoint_call(checkpoint, SQLITE_CHECKPOINT_PASSIVE);
+    if (!r && !*code && checkpoint_frames())
+        r = checkpoint_sync_database(checkpoint, error);
+    if (!r && !*code)
+        *code = checkpoint_call(checkpoint, mode);
+    return r;
 }
 
 /* Once, and again each time that it has doubled. */
@@ -204,13 +258,12 @@ int checkpoint_run(struct checkpoint *checkpoint, int64_t now_mono_ms, struct er
         return 0;
     }
 
-    /* SQLite syncs the log, too, with the write lock held, and then has little left to sync. It may
-     * not find what has failed here: the kernel tells of it once. */
-    int r = checkpoint_sync_log(checkpoint->database, error);
+    int code = SQLITE_OK;
+    int r = checkpoint_empty(checkpoint,
+                             truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_RESTART,
+                             &code, error);
     if (r)
         return r;
-    int code = checkpoint_copy(checkpoint,
-                               truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_RESTART);
     switch (code & 0xff) {
     case SQLITE_OK:
         patience_note(&checkpoint->patience, 0, NULL, NULL);
@@ -239,7 +292,7 @@ void checkpoint_force(struct checkpoint *checkpoint) {
 }
 
 void checkpoint_finish(struct checkpoint *checkpoint) {
-    if (checkpoint->wal_path && checkpoint_file_frames(checkpoint) &&
-        !checkpoint_sync_log(checkpoint->database, NULL))
-        checkpoint_copy(checkpoint, SQLITE_CHECKPOINT_TRUNCATE);
+    int code; /* whatever fails, the next start finds it */
+    if (checkpoint->wal_path && checkpoint_file_frames(checkpoint))
+        checkpoint_empty(checkpoint, SQLITE_CHECKPOINT_TRUNCATE, &code, NULL);
 }

@@ -1,4 +1,4 @@
-/* Checkpoints: under the write lock or not at all, and never long in anybody's way. */
+/* Checkpoints: beside others, of the right log, and never long in anybody's way. */
 
 #include "outhook/store/checkpoint.h"
 
@@ -220,45 +220,156 @@ static void the_last_act_empties_whatever_there_is(void **state) {
     world_end(world);
 }
 
-/* ---- the guard ------------------------------------------------------------------------------- */
+/* ---- beside others --------------------------------------------------------------------------- */
 
-/* SQLite's TRUNCATE goes on as PASSIVE when it can't have the write lock: it then copies frames
- * while others may commit, which is the WAL-reset bug's condition. */
-static void nothing_is_copied_while_others_hold_the_write_lock(void **state) {
-    (void)state;
+/* What SQLite asks of the daemon's database file, above the guard. What others do at a moment that
+ * is only some instructions long can be done there. */
+static struct spy {
+    sqlite3_file *file;
+    const sqlite3_io_methods *below;
+    sqlite3_io_methods methods;
+    struct world *world;
+    bool write_lock_held;
+    int pages_beside, pages_locked, syncs_beside, syncs_locked; /* without and with that lock */
+    int rows_after_header, rows_at_first_page;                  /* that others commit then, once */
+    bool sync_fails;
+} spy;
+
+static void spy_commit(int *rows) {
+    int count = *rows;
+    *rows = 0;
+    if (count)
+        commit_frames(spy.world, count);
+}
+
+static int spy_lock(sqlite3_file *file, int offset, int count, int flags) {
+    int code = spy.below->xShmLock(file, offset, count, flags);
+    if (!code && offset == 0 && (flags & SQLITE_SHM_EXCLUSIVE))
+        spy.write_lock_held = flags & SQLITE_SHM_LOCK;
+    return code;
+}
+
+static int spy_write(sqlite3_file *file, const void *bytes, int count, sqlite3_int64 at) {
+    spy_commit(&spy.rows_at_first_page);
+    *(spy.write_lock_held ? &spy.pages_locked : &spy.pages_beside) += 1;
+    return spy.below->xWrite(file, bytes, count, at);
+}
+
+static int spy_sync(sqlite3_file *file, int flags) {
+    *(spy.write_lock_held ? &spy.syncs_locked : &spy.syncs_beside) += 1;
+    return spy.sync_fails ? SQLITE_IOERR_FSYNC : spy.below->xSync(file, flags);
+}
+
+/* A checkpoint calls it between reading the log's header and looking how much was copied before. */
+static int spy_unfetch(sqlite3_file *file, sqlite3_int64 at, void *page) {
+    spy_commit(&spy.rows_after_header);
+    return spy.below->xUnfetch(file, at, page);
+}
+
+static struct world *world_with_spy(void) {
     struct world *world = world_with_checkpoint();
-    commit_frames(world, BULK_ROWS);
-    int64_t frames = checkpoint_frames();
-    uint64_t before = file_sum(world);
-    sql(world->people, "BEGIN IMMEDIATE");
-    checkpoint_finish(&checkpoint);
-    assert_true(file_sum(world) == before);
-    assert_int_equal(checkpoint_frames(), frames);
-    run_at(NOW); /* put off, and no error */
-    assert_true(file_sum(world) == before);
-    sql(world->people, "COMMIT");
+    spy = (struct spy){.world = world};
+    assert_int_equal(sqlite3_file_control(world->daemon.handle, "main", SQLITE_FCNTL_FILE_POINTER,
+                                          (void *)&spy.file),
+                     SQLITE_OK);
+    spy.below = spy.file->pMethods;
+    assert_true(spy.below->iVersion >= 3);
+    spy.methods = *spy.below;
+    spy.methods.xShmLock = spy_lock;
+    spy.methods.xWrite = spy_write;
+    spy.methods.xSync = spy_sync;
+    spy.methods.xUnfetch = spy_unfetch;
+    spy.file->pMethods = &spy.methods;
+    return world;
+}
 
-    run_at(NOW + 999);
-    assert_int_equal(checkpoint_frames(), frames);
-    run_at(NOW + 1000);
+static void frames_are_copied_without_the_write_lock(void **state) {
+    (void)state;
+    struct world *world = world_with_spy();
+    commit_frames(world, BULK_ROWS);
+    run_at(NOW);
     assert_int_equal(checkpoint_frames(), 0);
-    assert_true(file_sum(world) != before);
+    assert_in_range(spy.pages_beside, BULK_ROWS, 1000);
+    assert_int_equal(spy.syncs_beside, 1);
+    assert_int_equal(spy.pages_locked, 0);
+    assert_int_equal(spy.syncs_locked, 0);
     assert_rows(world, BULK_ROWS);
     world_end(world);
 }
 
-/* The daemon's own transactions take the write lock by the same way, and let it go. */
-static void own_transactions_leave_the_guard_closed(void **state) {
+static void those_that_come_meanwhile_are_few_under_the_lock(void **state) {
+    (void)state;
+    struct world *world = world_with_spy();
+    commit_frames(world, BULK_ROWS);
+    spy.rows_at_first_page = 3;
+    run_at(NOW);
+    assert_int_equal(spy.rows_at_first_page, 0);
+    assert_int_equal(checkpoint_frames(), 0);
+    assert_in_range(spy.pages_beside, BULK_ROWS, 1000);
+    assert_int_equal(spy.syncs_beside, 1); /* or the other one would be for all of them */
+    assert_in_range(spy.pages_locked, 1, 20);
+    assert_int_equal(spy.syncs_locked, 1);
+    assert_rows(world, BULK_ROWS + 3);
+    world_end(world);
+}
+
+static void a_sync_that_fails_is_told(void **state) {
+    (void)state;
+    struct world *world = world_with_spy();
+    struct error error = {0};
+    commit_frames(world, BULK_ROWS);
+    spy.rows_at_first_page = 3;
+    spy.sync_fails = true;
+    assert_int_equal(checkpoint_run(&checkpoint, NOW, &error), ERROR_DISK);
+    assert_int_equal(spy.syncs_beside, 1);
+    assert_int_equal(spy.pages_locked, 0); /* it is not tried again: the kernel tells of it once */
+    assert_non_null(strstr(error.text, "sync the database"));
+    spy.sync_fails = false;
+    world_end(world);
+}
+
+/* A transaction that somebody has left open in a terminal. */
+static void the_write_lock_is_not_needed_to_copy(void **state) {
     (void)state;
     struct world *world = world_with_checkpoint();
     commit_frames(world, BULK_ROWS);
-    sql(world->daemon.handle, "UPDATE queue_depth SET max_pending = max_pending + 1");
-    assert_int_equal(sql_code(world->daemon.handle, "BEGIN IMMEDIATE; ROLLBACK"), SQLITE_OK);
     uint64_t before = file_sum(world);
     sql(world->people, "BEGIN IMMEDIATE");
-    checkpoint_finish(&checkpoint);
-    assert_true(file_sum(world) == before);
+    run_at(NOW); /* put off, and no error */
+    assert_true(file_sum(world) != before);
+    assert_int_equal(checkpoint_frames(), 0);
+    add_webhook(world, "billing", "{}"); /* behind the others: the log was not emptied for it */
     sql(world->people, "COMMIT");
+
+    int64_t frames = checkpoint_frames();
+    assert_true(frames >= BULK_ROWS);
+    run_at(NOW + 999);
+    assert_int_equal(checkpoint_frames(), frames);
+    run_at(NOW + 1000);
+    assert_int_equal(checkpoint_frames(), 0);
+    assert_rows(world, BULK_ROWS + 1);
+    world_end(world);
+}
+
+/* The WAL-reset bug: a checkpoint has read the header of a log that is in the database already;
+ * another connection starts the log again; the checkpoint copies as many frames as there were
+ * before, and records them as copied. Own transactions, which hold the write lock by the same way,
+ * do not leave the guard open. */
+static void a_log_that_starts_again_is_not_mistaken_for_the_one_before(void **state) {
+    (void)state;
+    struct world *world = world_with_spy();
+    sql(world->daemon.handle, "UPDATE queue_depth SET max_pending = max_pending + 1");
+    assert_int_equal(sql_code(world->daemon.handle, "BEGIN IMMEDIATE; ROLLBACK"), SQLITE_OK);
+    commit_frames(world, BULK_ROWS);
+    assert_int_equal(number(world->people, "PRAGMA wal_checkpoint"), 0); /* not busy */
+    assert_int_equal(checkpoint_frames(), 0);
+    spy.rows_after_header = 3;
+    checkpoint_finish(&checkpoint);
+    assert_int_equal(spy.rows_after_header, 0);
+    assert_int_equal(spy.pages_beside, 0);
+    assert_in_range(spy.pages_locked, 1, 20);
+    commit_frames(world, 3);
+    assert_rows(world, BULK_ROWS + 6);
     world_end(world);
 }
 
@@ -334,8 +445,11 @@ int main(void) {
         cmocka_unit_test(what_may_not_be_read_any_longer_is_cut_off),
         cmocka_unit_test(a_bulk_commit_is_given_time),
         cmocka_unit_test(the_last_act_empties_whatever_there_is),
-        cmocka_unit_test(nothing_is_copied_while_others_hold_the_write_lock),
-        cmocka_unit_test(own_transactions_leave_the_guard_closed),
+        cmocka_unit_test(frames_are_copied_without_the_write_lock),
+        cmocka_unit_test(those_that_come_meanwhile_are_few_under_the_lock),
+        cmocka_unit_test(a_sync_that_fails_is_told),
+        cmocka_unit_test(the_write_lock_is_not_needed_to_copy),
+        cmocka_unit_test(a_log_that_starts_again_is_not_mistaken_for_the_one_before),
         cmocka_unit_test(a_reader_delays_it_for_a_moment_only),
         cmocka_unit_test(a_writer_is_waited_for),
     };

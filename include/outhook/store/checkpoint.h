@@ -5,12 +5,19 @@
  * Moves the write-ahead log into the database, often and in small pieces, so that no producer's own
  * connection ever finds enough of it (1000 frames) to do so itself.
  *
- * SQLite before 3.51.3 can lose commits when a checkpoint copies frames without holding the write
- * lock while another process commits (https://www.sqlite.org/wal.html#walresetbug). PASSIVE
- * checkpoints never hold it; RESTART and TRUNCATE do, but when they can't get it they go on as
- * PASSIVE, silently. So this connection's shared-memory locks are guarded: the lock that is needed
- * to copy frames is refused unless the write lock is held. A checkpoint then either holds the write
- * lock or copies nothing.
+ * Most of the work is done while others go on writing: frames are copied and the database synced
+ * without the write lock (PASSIVE). The write lock is then taken for what came meanwhile, and for
+ * waiting until nobody reads the log, so that the next commit starts it again.
+ *
+ * SQLite before 3.51.3 can lose commits in a PASSIVE checkpoint
+ * (https://www.sqlite.org/wal.html#walresetbug): another connection starts the log again after the
+ * checkpoint has read its header and before it copies, and more frames are recorded as copied than
+ * there are. SQLite's remedy is to look, once the log can't start again any more (read lock 0 is
+ * held exclusively), whether its salts are those that were read. This connection's shared-memory
+ * locks are guarded, and do the same: to take that lock is refused where the log is another one by
+ * then, unless the write lock is held, as others have no say in it then. RESTART and TRUNCATE,
+ * which go on as PASSIVE, silently, when they can't get the write lock, are guarded by the same
+ * rule.
  *
  * Where the log is emptied its file stays as it is, to be written over (RESTART): blocks that are
  * there already cost a sync less than new ones. It is cut off (TRUNCATE) when it has become large,
@@ -61,8 +68,8 @@ int64_t checkpoint_due_at(const struct checkpoint *checkpoint);
  * lock is on it. No log is none to sync. Any thread. */
 int checkpoint_sync_log(const struct database *database, struct error *error) must_check;
 
-/* Reads the part of the log that the next frames will be written over. A frame is no whole number of
- * pages: of those that are not in memory, the kernel would read the rest while the write lock is
+/* Reads the part of the log that the next frames will be written over. A frame is no whole number
+ * of pages: of those that are not in memory, the kernel would read the rest while the write lock is
  * held. Best effort. */
 void checkpoint_warm_log(const struct checkpoint *checkpoint, int64_t frames);
 
