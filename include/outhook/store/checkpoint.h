@@ -2,22 +2,14 @@
 #define OUTHOOK_STORE_CHECKPOINT_H
 
 /*
- * Moves the write-ahead log into the database, often and in small pieces, so that no producer's own
- * connection ever finds enough of it (1000 frames) to do so itself.
+ * Moves the write-ahead log into the database, often and in small pieces, so that a producer's own
+ * connection, unless its commit is as large as that, does not find enough of it (1000 frames) to do
+ * so itself.
  *
  * Most of the work is done while others go on writing: frames are copied and the database synced
  * without the write lock (PASSIVE). The write lock is then taken for what came meanwhile, and for
- * waiting until nobody reads the log, so that the next commit starts it again.
- *
- * SQLite before 3.51.3 can lose commits in a PASSIVE checkpoint
- * (https://www.sqlite.org/wal.html#walresetbug): another connection starts the log again after the
- * checkpoint has read its header and before it copies, and more frames are recorded as copied than
- * there are. SQLite's remedy is to look, once the log can't start again any more (read lock 0 is
- * held exclusively), whether its salts are those that were read. This connection's shared-memory
- * locks are guarded, and do the same: to take that lock is refused where the log is another one by
- * then, unless the write lock is held, as others have no say in it then. RESTART and TRUNCATE,
- * which go on as PASSIVE, silently, when they can't get the write lock, are guarded by the same
- * rule.
+ * waiting until nobody reads the log, so that the next commit starts it again. wal_guard.h says how
+ * no commit is lost to that.
  *
  * Where the log is emptied its file stays as it is, to be written over (RESTART): blocks that are
  * there already cost a sync less than new ones. It is cut off (TRUNCATE) when it has become large,
