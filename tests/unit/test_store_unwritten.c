@@ -89,7 +89,8 @@ static void a_commit_that_takes_long_is_not_soon_followed_by_another(void **stat
     assert_int_equal(due_after(100), LATE_US);
     assert_int_equal(due_after(101), LATE_US + 200);
     assert_int_equal(due_after(500), 100000);
-    assert_int_equal(due_after(1000), WRITE_LINGER_MAX_MS * 1000);
+    assert_int_equal(due_after(1999), 399800);
+    assert_int_equal(due_after(2000), WRITE_LINGER_MAX_MS * 1000);
     assert_int_equal(due_after(60000000), WRITE_LINGER_MAX_MS * 1000);
 }
 

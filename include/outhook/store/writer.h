@@ -19,7 +19,7 @@ struct database;
 struct gate_change;
 struct sqlite3_stmt;
 
-enum { WRITE_LINGER_MAX_MS = 200 };
+enum { WRITE_LINGER_MAX_MS = 400 };
 
 enum write_fate { WRITE_DELIVERED, WRITE_AGAIN, WRITE_FAILED, WRITE_EXPIRED };
 
