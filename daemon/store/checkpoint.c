@@ -15,12 +15,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
     WAL_HEADER_BYTES = 32,
-    WAL_FRAME_BYTES = 4096 + 24,
+    PAGE_BYTES = 4096,
+    WAL_FRAME_BYTES = PAGE_BYTES + 24,
     CHECKPOINT_FRAMES = 700, /* from here on the log is emptied; a commit of ours adds 250 or so */
     PRODUCER_FRAMES = 1000,  /* from here on a producer's connection does so itself */
     HOLD_BACK_MS = 500,      /* after a bulk commit: its producer is checkpointing */
@@ -71,16 +73,34 @@ int checkpoint_sync_log(const struct database *database, struct error *error) {
     return r;
 }
 
+/* A page that is written needs more of the kernel than what is in it: what it knows of the page's
+ * blocks, and room for the change in the file system's journal. It gets that as if each page were
+ * written, with what is in it already. */
+static void checkpoint_warm_pages(int fd, int64_t at, int64_t end) {
+    int64_t begin = at - at % PAGE_BYTES;
+    struct stat status;
+    if (fstat(fd, &status) < 0 || begin >= status.st_size)
+        return;
+    size_t bytes = (size_t)((end < status.st_size ? end : status.st_size) - begin);
+    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, begin);
+    if (pages == MAP_FAILED)
+        return;
+    madvise(pages, bytes, MADV_POPULATE_WRITE);
+    munmap(pages, bytes);
+}
+
 void checkpoint_warm_log(const struct checkpoint *checkpoint, int64_t frames) {
     char bytes[32768];
-    int fd = open(checkpoint->wal_path, O_RDONLY | O_CLOEXEC);
-    int64_t at = WAL_HEADER_BYTES + checkpoint_frames() * WAL_FRAME_BYTES;
-    int64_t end = at + frames * WAL_FRAME_BYTES;
+    int fd = open(checkpoint->wal_path, O_RDWR | O_CLOEXEC);
+    int64_t begin = WAL_HEADER_BYTES + checkpoint_frames() * WAL_FRAME_BYTES, at = begin;
+    int64_t end = begin + frames * WAL_FRAME_BYTES;
     ssize_t length = 1;
-    for (; fd >= 0 && at < end && length > 0; at += length)
+    if (fd < 0)
+        return;
+    for (; at < end && length > 0; at += length)
         length = pread(fd, bytes, sizeof bytes, at);
-    if (fd >= 0)
-        close(fd);
+    checkpoint_warm_pages(fd, begin, end);
+    close(fd);
 }
 
 static int checkpoint_sync_database(struct checkpoint *checkpoint, struct error *error) {

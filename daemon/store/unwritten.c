@@ -86,18 +86,31 @@ static void unwritten_learn(struct unwritten *unwritten, int count, int64_t fram
     unwritten->batch = batch < BATCH_MIN ? BATCH_MIN : batch > BATCH_MAX ? BATCH_MAX : (int)batch;
 }
 
+/* What is due before its time has been reached. */
+static bool unwritten_is_early(const struct unwritten *unwritten, int count) {
+    return unwritten->urgent || count >= unwritten_batch_size(unwritten);
+}
+
+/* At most one for each outcome, and as many as the last commit wrote, when that was no smaller. */
 int64_t unwritten_warm_frames(const struct unwritten *unwritten, int count) {
-    if (unwritten->quick || unwritten->put_off_since_us)
+    int64_t most = count < BATCH_FRAMES ? count : BATCH_FRAMES;
+    int64_t last = unwritten->last_frames;
+    bool quick = unwritten->quick && unwritten_is_early(unwritten, count);
+    if (quick || unwritten->put_off_since_us)
         return 0;
-    return (count < BATCH_FRAMES ? count : BATCH_FRAMES) + FRAMES_SPARE;
+    if (count > unwritten->last_count && last)
+        last = last * count / unwritten->last_count;
+    return (last && last < most ? last : most) + FRAMES_SPARE;
 }
 
 void unwritten_committed(struct unwritten *unwritten, int count, const struct commit_cost *cost,
                          int64_t now_us) {
     /* After one that was due early company comes at once, or a backlog ends and none comes. */
-    bool early = unwritten->urgent || count >= unwritten_batch_size(unwritten);
+    bool early = unwritten_is_early(unwritten, count);
     unwritten->took_us = early ? 0 : cost->took_us;
     unwritten->quick = cost->warm_us + cost->took_us <= count * (int64_t)QUICK_US;
+    unwritten->last_count = count;
+    unwritten->last_frames = cost->frames > 0 ? cost->frames : 0;
     unwritten_learn(unwritten, count, cost->frames);
     unwritten->committed_at_us = now_us;
     unwritten->put_off_since_us = 0;

@@ -110,6 +110,7 @@ static void nor_does_it_hold_up_a_backlogs_end(void **state) {
     unwritten_drop(&unwritten);
 }
 
+/* What the next ones want that are in a hurry. */
 static int64_t warm_after(int count, int64_t warm_us, int64_t took_us) {
     struct unwritten unwritten = {0};
     const struct commit_cost cost = {.frames = 3, .warm_us = warm_us, .took_us = took_us};
@@ -117,7 +118,19 @@ static int64_t warm_after(int count, int64_t warm_us, int64_t took_us) {
     for (int i = 0; i < count; i++)
         store_request_free(unwritten.requests[i]);
     unwritten_committed(&unwritten, count, &cost, COMMITTED_US);
+    unwritten.urgent = true;
     return unwritten_warm_frames(&unwritten, 10);
+}
+
+/* There is time for it. */
+static void what_waits_for_company_is_read_meanwhile(void **state) {
+    (void)state;
+    struct unwritten unwritten = {.quick = true, .batch = 100};
+    assert_int_equal(unwritten_warm_frames(&unwritten, 10), 18);
+    assert_int_equal(unwritten_warm_frames(&unwritten, 99), 107);
+    assert_int_equal(unwritten_warm_frames(&unwritten, 100), 0);
+    unwritten.urgent = true;
+    assert_int_equal(unwritten_warm_frames(&unwritten, 10), 0);
 }
 
 /* The first commit, and one after another that was slow, however it came to be. */
@@ -127,11 +140,24 @@ static void what_a_slow_commit_needs_is_read_before_the_next(void **state) {
     assert_int_equal(unwritten_warm_frames(&unwritten, 10), 18);
     assert_int_equal(unwritten_warm_frames(&unwritten, UNWRITTEN_MAX), 258);
     assert_int_equal(warm_after(100, 0, 1200), 0);
-    assert_int_equal(warm_after(100, 0, 1201), 18);
+    assert_int_equal(warm_after(100, 0, 1201), 3 + 8);
     assert_int_equal(warm_after(100, 1000, 200), 0);
-    assert_int_equal(warm_after(100, 1000, 201), 18);
+    assert_int_equal(warm_after(100, 1000, 201), 3 + 8);
     assert_true(unwritten_put_off(&unwritten, COMMITTED_US)); /* it was read just now */
     assert_int_equal(unwritten_warm_frames(&unwritten, 10), 0);
+}
+
+/* As many frames as the last commit wrote; more for more outcomes, but never more than one each. */
+static void no_more_is_read_than_will_be_written(void **state) {
+    (void)state;
+    struct unwritten unwritten = {.last_count = 100, .last_frames = 40};
+    assert_int_equal(unwritten_warm_frames(&unwritten, 100), 48);
+    assert_int_equal(unwritten_warm_frames(&unwritten, 41), 48);
+    assert_int_equal(unwritten_warm_frames(&unwritten, 40), 48);
+    assert_int_equal(unwritten_warm_frames(&unwritten, 39), 47);
+    assert_int_equal(unwritten_warm_frames(&unwritten, 200), 88);
+    unwritten.last_frames = 0; /* a checkpoint of others came in between */
+    assert_int_equal(unwritten_warm_frames(&unwritten, 100), 108);
 }
 
 static void many_are_written_at_once(void **state) {
@@ -200,6 +226,8 @@ int main(void) {
         cmocka_unit_test(a_commit_that_takes_long_is_not_soon_followed_by_another),
         cmocka_unit_test(nor_does_it_hold_up_a_backlogs_end),
         cmocka_unit_test(what_a_slow_commit_needs_is_read_before_the_next),
+        cmocka_unit_test(what_waits_for_company_is_read_meanwhile),
+        cmocka_unit_test(no_more_is_read_than_will_be_written),
         cmocka_unit_test(many_are_written_at_once),
         cmocka_unit_test(a_lock_puts_it_off_for_a_moment),
         cmocka_unit_test(the_rest_follows_in_order),

@@ -28,6 +28,8 @@ struct unwritten {
     int64_t committed_at_us;                 /* mono; the last time that some were written */
     int64_t took_us;                         /* that commit; 0: it was due early */
     bool quick;                              /* it had all that it needed in memory */
+    int last_count;                          /* so many it wrote, */
+    int64_t last_frames;                     /* in so many frames; 0: not known */
     int64_t put_off_since_us, not_before_us; /* mono; others have held the lock since; 0: nobody */
 };
 
@@ -47,8 +49,9 @@ int unwritten_batch(struct unwritten *unwritten, struct write *writes[UNWRITTEN_
 bool unwritten_put_off(struct unwritten *unwritten, int64_t now_us);
 
 /* How many frames a commit of so many may write, where it is worth while to have those, and its
- * rows, in memory before the write lock is taken: the last commit seems to have waited for a disk,
- * or for a host that is short of memory. 0: it isn't. */
+ * rows, in memory before the write lock is taken: it has waited for company, so there is time; or
+ * the last commit seems to have waited for a disk, or for a host that is short of memory. 0: it
+ * isn't. */
 int64_t unwritten_warm_frames(const struct unwritten *unwritten, int count);
 
 /* The first `count` have been written, and given away, at such a cost. From its frames follows how
