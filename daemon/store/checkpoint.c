@@ -15,14 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum {
     WAL_HEADER_BYTES = 32,
-    PAGE_BYTES = 4096,
-    WAL_FRAME_BYTES = PAGE_BYTES + 24,
+    WAL_FRAME_BYTES = 4096 + 24,
     CHECKPOINT_FRAMES = 700, /* from here on the log is emptied; a commit of ours adds 250 or so */
     PRODUCER_FRAMES = 1000,  /* from here on a producer's connection does so itself */
     HOLD_BACK_MS = 500,      /* after a bulk commit: its producer is checkpointing */
@@ -34,8 +32,10 @@ enum {
 
 int checkpoint_open(struct checkpoint *checkpoint, struct database *database, struct error *error) {
     *checkpoint = (struct checkpoint){.database = database};
-    checkpoint->wal_path = memory_print("%s-wal", database->file);
-    return wal_guard_install(database->handle, error);
+    int r = wal_guard_install(database->handle, error);
+    if (!r)
+        checkpoint->wal_path = memory_print("%s-wal", database->file);
+    return r;
 }
 
 void checkpoint_close(struct checkpoint *checkpoint) {
@@ -73,34 +73,16 @@ int checkpoint_sync_log(const struct database *database, struct error *error) {
     return r;
 }
 
-/* A page that is written needs more of the kernel than what is in it: what it knows of the page's
- * blocks, and room for the change in the file system's journal. It gets that as if each page were
- * written, with what is in it already. */
-static void checkpoint_warm_pages(int fd, int64_t at, int64_t end) {
-    int64_t begin = at - at % PAGE_BYTES;
-    struct stat status;
-    if (fstat(fd, &status) < 0 || begin >= status.st_size)
-        return;
-    size_t bytes = (size_t)((end < status.st_size ? end : status.st_size) - begin);
-    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, begin);
-    if (pages == MAP_FAILED)
-        return;
-    madvise(pages, bytes, MADV_POPULATE_WRITE);
-    munmap(pages, bytes);
-}
-
 void checkpoint_warm_log(const struct checkpoint *checkpoint, int64_t frames) {
     char bytes[32768];
-    int fd = open(checkpoint->wal_path, O_RDWR | O_CLOEXEC);
-    int64_t begin = WAL_HEADER_BYTES + checkpoint_frames() * WAL_FRAME_BYTES, at = begin;
-    int64_t end = begin + frames * WAL_FRAME_BYTES;
+    int fd = open(checkpoint->wal_path, O_RDONLY | O_CLOEXEC);
+    int64_t at = WAL_HEADER_BYTES + checkpoint_frames() * WAL_FRAME_BYTES;
+    int64_t end = at + frames * WAL_FRAME_BYTES;
     ssize_t length = 1;
-    if (fd < 0)
-        return;
-    for (; at < end && length > 0; at += length)
+    for (; fd >= 0 && at < end && length > 0; at += length)
         length = pread(fd, bytes, sizeof bytes, at);
-    checkpoint_warm_pages(fd, begin, end);
-    close(fd);
+    if (fd >= 0)
+        close(fd);
 }
 
 static int checkpoint_sync_database(struct checkpoint *checkpoint, struct error *error) {
@@ -133,11 +115,21 @@ static bool checkpoint_cuts(const struct checkpoint *checkpoint) {
     return checkpoint_file_frames(checkpoint) >= (checkpoint->forced ? 1 : PRODUCER_FRAMES);
 }
 
-/* Copies what it can without the write lock, and the rest with it. *code: SQLite's, when it returns
- * 0. The first part is busy, too, where the log's header was just being written, which it never is
- * for the second. */
-static int checkpoint_empty(struct checkpoint *checkpoint, int *code, struct error *error) {
+/* With the write lock. A bulk commit that it had to wait for may have made the log large. */
+static int checkpoint_copy_rest(struct checkpoint *checkpoint) {
     sqlite3 *handle = checkpoint->database->handle;
+    bool cuts = checkpoint_cuts(checkpoint);
+    int code =
+        wal_guard_checkpoint(handle, cuts ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_RESTART);
+    if (!code && !cuts && checkpoint_cuts(checkpoint))
+        code = wal_guard_checkpoint(handle, SQLITE_CHECKPOINT_TRUNCATE);
+    return code;
+}
+
+/* Copies what it can without the write lock, and the rest with it. *code: SQLite's, when it returns
+ * 0. The first part is busy when somebody else checkpoints, and then so is the second at once; or
+ * when the log's header was just being written, for which the second waits. */
+static int checkpoint_empty(struct checkpoint *checkpoint, int *code, struct error *error) {
     /* SQLite syncs the log, too, and then has little left to sync. It may not find what has failed
      * here: the kernel tells of it once. */
     int r = checkpoint_sync_log(checkpoint->database, error);
@@ -146,9 +138,7 @@ static int checkpoint_empty(struct checkpoint *checkpoint, int *code, struct err
     wal_guard_begin();
     r = checkpoint_copy(checkpoint, code, error);
     if (!r && (*code == SQLITE_OK || (*code & 0xff) == SQLITE_BUSY))
-        *code =
-            wal_guard_checkpoint(handle, checkpoint_cuts(checkpoint) ? SQLITE_CHECKPOINT_TRUNCATE
-                                                                     : SQLITE_CHECKPOINT_RESTART);
+        *code = checkpoint_copy_rest(checkpoint);
     wal_guard_end();
     return r;
 }

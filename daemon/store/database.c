@@ -255,11 +255,10 @@ static int database_judge_stop(struct database *database, int r, struct error *e
 
 /* ---- setting it up --------------------------------------------------------------------------- */
 
-/* What holds for every connection of ours: only the daemon's store checkpoints (SQLite
- * before 3.51.3 can lose commits when two do), and the schema is not trusted to call anything
- * dangerous. Where triggers run it has to be, for SQLite 3.40 counts JSON functions as dangerous,
- * which the triggers judge headers with; there, too, nothing but SQLite's built-in functions can be
- * called. */
+/* What holds for every connection of ours: it checkpoints only where wal_guard.h stands between, and
+ * the schema is not trusted to call anything dangerous. Where triggers run it has to be, for SQLite
+ * 3.40 counts JSON functions as dangerous, which the triggers judge headers with; there, too,
+ * nothing but SQLite's built-in functions can be called. */
 static int database_configure(struct database *database, struct error *error) {
     int64_t cache_bytes = database->opening->cache_bytes;
     sqlite3 *handle = database->handle;

@@ -91,7 +91,8 @@ static bool unwritten_is_early(const struct unwritten *unwritten, int count) {
     return unwritten->urgent || count >= unwritten_batch_size(unwritten);
 }
 
-/* At most one for each outcome, and as many as the last commit wrote, when that was no smaller. */
+/* No more than one for each outcome; nor than the last commit wrote, in proportion where this one
+ * is larger. A smaller one shares fewer of its pages. */
 int64_t unwritten_warm_frames(const struct unwritten *unwritten, int count) {
     int64_t most = count < BATCH_FRAMES ? count : BATCH_FRAMES;
     int64_t last = unwritten->last_frames;

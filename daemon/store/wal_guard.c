@@ -90,14 +90,14 @@ static int guard_checkpoint_lock(sqlite3_file *file, int flags) {
 static int guard_shm_lock(sqlite3_file *file, int offset, int count, int flags) {
     bool locks = flags & SQLITE_SHM_LOCK, exclusive = flags & SQLITE_SHM_EXCLUSIVE;
     guard.has_index = true;
-    if (guard.checkpointing && exclusive && offset == WAL_CHECKPOINT_LOCK)
+    if (guard.checkpointing && exclusive && offset == WAL_CHECKPOINT_LOCK && count == 1)
         return locks ? guard_checkpoint_lock(file, flags) : SQLITE_OK;
     int code = guard.original->xShmLock(file, offset, count, flags);
-    if (code || !exclusive)
-        return code;
-    if (offset <= WAL_WRITE_LOCK && offset + count > WAL_WRITE_LOCK)
+    if (exclusive && offset == WAL_WRITE_LOCK && (!locks || code == SQLITE_OK))
         guard_note_write_lock(locks);
-    bool copies = guard.checkpointing && locks && offset == WAL_READ_LOCK_0;
+    if (code)
+        return code;
+    bool copies = guard.checkpointing && exclusive && locks && offset == WAL_READ_LOCK_0;
     if (copies && !guard_log_is_the_same()) {
         guard_unlock(file, offset, count);
         return SQLITE_BUSY;

@@ -60,9 +60,9 @@ int64_t checkpoint_due_at(const struct checkpoint *checkpoint);
  * lock is on it. No log is none to sync. Any thread. */
 int checkpoint_sync_log(const struct database *database, struct error *error) must_check;
 
-/* Makes ready the part of the log that the next frames will be written over, and leaves it as it
- * is. A frame is no whole number of pages: of those that are not in memory, the kernel would read
- * the rest while the write lock is held, and look up what it knows of their blocks. Best effort. */
+/* Reads the part of the log that the next frames will be written over. A frame is no whole number
+ * of pages: of those that are not in memory, the kernel would read the rest while the write lock is
+ * held. Best effort. */
 void checkpoint_warm_log(const struct checkpoint *checkpoint, int64_t frames);
 
 /* Lets the next runs empty the log however short it is, until one of them can: something in it was

@@ -24,14 +24,15 @@
 
 struct sqlite3;
 
-/* Guards an open connection, and becomes its busy handler. Its thread only, from here on; so do all
- * of these. */
+/* Guards an open connection, and becomes its busy handler. From here on that connection's thread
+ * only; the same holds for all functions below. */
 int wal_guard_install(struct sqlite3 *handle, struct error *error) must_check;
 
 /* Forgets the connection, which is closed or about to be. */
 void wal_guard_remove(void);
 
-/* Of what may be several calls: wal_guard_checkpoint() is called in between only. */
+/* Begins and ends a checkpoint, which may be several calls of wal_guard_checkpoint(): that is called
+ * in between only. */
 void wal_guard_begin(void);
 void wal_guard_end(void);
 
