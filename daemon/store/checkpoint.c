@@ -96,12 +96,11 @@ static int checkpoint_sync_database(struct checkpoint *checkpoint, struct error 
 /* Copies and syncs while others go on writing, until what came meanwhile is little. When all goes
  * well, *code is SQLITE_OK. */
 static int checkpoint_copy(struct checkpoint *checkpoint, int *code, struct error *error) {
-    sqlite3 *handle = checkpoint->database->handle;
     int64_t left = INT64_MAX, before;
     int r, times = 0;
     do {
         before = left;
-        *code = wal_guard_checkpoint(handle, SQLITE_CHECKPOINT_PASSIVE);
+        *code = wal_guard_checkpoint(SQLITE_CHECKPOINT_PASSIVE);
         if (*code || !checkpoint_frames_left())
             return 0;
         r = checkpoint_sync_database(checkpoint, error);
@@ -117,12 +116,10 @@ static bool checkpoint_cuts(const struct checkpoint *checkpoint) {
 
 /* With the write lock. A bulk commit that it had to wait for may have made the log large. */
 static int checkpoint_copy_rest(struct checkpoint *checkpoint) {
-    sqlite3 *handle = checkpoint->database->handle;
     bool cuts = checkpoint_cuts(checkpoint);
-    int code =
-        wal_guard_checkpoint(handle, cuts ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_RESTART);
+    int code = wal_guard_checkpoint(cuts ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_RESTART);
     if (!code && !cuts && checkpoint_cuts(checkpoint))
-        code = wal_guard_checkpoint(handle, SQLITE_CHECKPOINT_TRUNCATE);
+        code = wal_guard_checkpoint(SQLITE_CHECKPOINT_TRUNCATE);
     return code;
 }
 

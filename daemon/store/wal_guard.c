@@ -23,6 +23,7 @@ enum {
 };
 
 static struct guard {
+    sqlite3 *handle;
     sqlite3_file *file;
     sqlite3_io_methods methods;
     const sqlite3_io_methods *original;
@@ -127,7 +128,8 @@ int wal_guard_install(sqlite3 *handle, struct error *error) {
     if (code || !file || !file->pMethods || file->pMethods->iVersion < 2)
         return error_set(error, ERROR_FAILED,
                          "this SQLite gives no access to its write-ahead log's locks");
-    guard = (struct guard){.file = file, .original = file->pMethods, .methods = *file->pMethods};
+    guard = (struct guard){
+        .handle = handle, .file = file, .original = file->pMethods, .methods = *file->pMethods};
     guard.methods.xShmLock = guard_shm_lock;
     guard.methods.xSync = guard_sync;
     file->pMethods = &guard.methods;
@@ -152,10 +154,10 @@ void wal_guard_end(void) {
     guard.checkpoint_lock_kept = guard.checkpointing = false;
 }
 
-int wal_guard_checkpoint(sqlite3 *handle, int mode) {
+int wal_guard_checkpoint(int mode) {
     guard.synced = false;
     guard.wait_until_us = clock_mono_us() + WRITER_WAIT_MS * 1000;
-    return sqlite3_wal_checkpoint_v2(handle, "main", mode, NULL, NULL);
+    return sqlite3_wal_checkpoint_v2(guard.handle, "main", mode, NULL, NULL);
 }
 
 int wal_guard_sync_database(void) {

@@ -49,9 +49,8 @@ int unwritten_batch(struct unwritten *unwritten, struct write *writes[UNWRITTEN_
 bool unwritten_put_off(struct unwritten *unwritten, int64_t now_us);
 
 /* How many frames a commit of so many may write, where it is worth while to have those, and its
- * rows, in memory before the write lock is taken: it is in no hurry, so there is time; or
- * the last commit seems to have waited for a disk, or for a host that is short of memory. 0: it
- * isn't. */
+ * rows, in memory before the write lock is taken: it is in no hurry, so there is time; or the last
+ * commit seems to have waited for a disk, or for a host that is short of memory. 0: it isn't. */
 int64_t unwritten_warm_frames(const struct unwritten *unwritten, int count);
 
 /* The first `count` have been written, and given away, at such a cost. From its frames follows how

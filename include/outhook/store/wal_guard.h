@@ -38,7 +38,7 @@ void wal_guard_end(void);
 
 /* Runs one checkpoint of SQLite's modes; returns SQLite's code. It waits for the write lock for 0.1
  * s at most, and with that lock for readers for 20 ms. */
-int wal_guard_checkpoint(struct sqlite3 *handle, int mode);
+int wal_guard_checkpoint(int mode);
 
 /* Syncs the database's file, unless the last wal_guard_checkpoint() did: SQLite does so when it has
  * copied all frames that there are by then. The file must not be opened for that beside SQLite, as
