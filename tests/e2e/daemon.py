@@ -56,7 +56,7 @@ class Daemon:
             return "\n".join(self.log)
 
     def wait_for_line(self, *words, timeout=PATIENCE):
-        return wait_until(lambda: self.lines(*words), timeout, f"a line of {words}, in:\n{self.text()}")[0]
+        return wait_until(lambda: self.lines(*words), timeout, lambda: f"a line of {words}, in:\n{self.text()}")[0]
 
     def wait_ready(self):
         """Waits until the database is open and the lanes are loaded."""

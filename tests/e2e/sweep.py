@@ -86,7 +86,8 @@ def try_one(k, template, directory, last=None, trace=False, settings=None, prefi
             wait_until(lambda: delivered(db), GIVE_UP_S, "the first one is delivered")
         refusals.arm()
         enqueue(db)
-        wait_until(lambda: not one.running or delivered(db), GIVE_UP_S, f"k = {k}: delivered or ended:\n{one.text()}")
+        wait_until(lambda: not one.running or delivered(db), GIVE_UP_S,
+                   lambda: f"k = {k}: delivered or ended:\n{one.text()}")
         if one.running:
             one.signal(signal.SIGTERM)
         how = ended_well(one)
@@ -95,7 +96,7 @@ def try_one(k, template, directory, last=None, trace=False, settings=None, prefi
             how = result.how = how + ", delivered by the next"
             one = Daemon(db, settings, prefix=prefix)
             one.wait_ready()
-            wait_until(lambda: delivered(db), GIVE_UP_S, f"k = {k}: delivered after a restart:\n{one.text()}")
+            wait_until(lambda: delivered(db), GIVE_UP_S, lambda: f"k = {k}: delivered after a restart:\n{one.text()}")
             one.stop()
     except AssertionError as error:
         raise AssertionError(f"k = {k}: {error}\n{one.text()}") from None

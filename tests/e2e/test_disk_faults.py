@@ -170,6 +170,8 @@ def key_file(tmp_path):
 
 def test_sealing_says_that_it_waits_for_space(db, disk, daemon, tmp_path):
     one = daemon(prefix=disk.prefix, secret_key_file=key_file(tmp_path))
+    log = pathlib.Path(f"{db}-wal")
+    wait_until(lambda: not log.stat().st_size, what="the log is emptied at the start, which would be said instead")
     disk.fail(write=NO_SPACE)
     add_endpoint(db, "a", "https://example.com/hook")
     one.wait_for_line("no space left", "secrets stay in the database as they are")

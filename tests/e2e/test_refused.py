@@ -97,5 +97,6 @@ def test_a_lookup_without_a_thread_fails_visibly_and_is_made_later(db, daemon, t
     wait_attempts(db, 2)
     assert all("Resource temporarily unavailable" in attempt["error"] for attempt in attempts(db))
     refusals.disarm()
-    wait_until(lambda: "Resource temporarily" not in attempts(db)[-1]["error"], what=f"it is looked up: {attempts(db)[-1]}")
+    wait_until(lambda: "Resource temporarily" not in attempts(db)[-1]["error"],
+               what=lambda: f"it is looked up: {attempts(db)[-1]}")
     assert one.running

@@ -57,7 +57,7 @@ def test_a_bad_file_changes_nothing_and_says_why(db, daemon, receiver, config, b
     config(GOOD.replace("1000", "2000") + bad)
     seen = len(one.log)
     one.signal(signal.SIGHUP)
-    wait_until(lambda: any(word in line for line in one.log[seen:]), what=f"{word} in {one.log}")
+    wait_until(lambda: any(word in line for line in one.log[seen:]), what=lambda: f"{word} in {one.log}")
     enqueue(db, url=receiver.url())
     wait_status(db, "delivered")
     assert max_pending(db) == 1000

@@ -32,7 +32,7 @@ def rows_left(db):
 
 
 def wait_left(db, count):
-    wait_until(lambda: rows_left(db)["deliveries"] == count, what=f"{count} deliveries left, of {rows_left(db)}")
+    wait_until(lambda: rows_left(db)["deliveries"] == count, what=lambda: f"{count} deliveries left, of {rows_left(db)}")
 
 
 def test_old_rows_go_and_the_file_shrinks(db, daemon, receiver):

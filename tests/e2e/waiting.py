@@ -8,14 +8,14 @@ PATIENCE = float(os.environ.get("OUTHOOK_TEST_PATIENCE", 60))
 
 
 def wait_until(condition, timeout=PATIENCE, what=""):
-    """Polls until condition() is true, and returns what it gave."""
+    """Polls until condition() is true, and returns what it gave. `what` may be a function that says how things are."""
     deadline = time.monotonic() + timeout
     while True:
         result = condition()
         if result:
             return result
         if time.monotonic() > deadline:
-            raise AssertionError(f"not true after {timeout} s: {what or condition}")
+            raise AssertionError(f"not true after {timeout} s: {what() if callable(what) else what or condition}")
         time.sleep(0.01)
 
 

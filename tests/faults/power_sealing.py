@@ -164,7 +164,7 @@ def check_run(audit, point, state, opener, directory):
     try:
         daemon.wait_ready()
         wait_until(lambda: all_sealed(db), 10, "all secrets are sealed")
-        wait_until(lambda: not in_files(db), 10, f"plain secrets have left {in_files(db)}")
+        wait_until(lambda: not in_files(db), 10, lambda: f"plain secrets have left {in_files(db)}")
         daemon.stop()
         check_secrets(audit, db, state, opener, f"{point.where}, after a run")
         audit_file(audit, db)
