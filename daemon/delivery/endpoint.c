@@ -29,6 +29,8 @@ struct endpoint *endpoint_unref(struct endpoint *endpoint) {
         explicit_bzero(endpoint->secrets,
                        (size_t)endpoint->secret_count * sizeof *endpoint->secrets);
     free(endpoint->secrets);
+    if (endpoint->target)
+        endpoint->target_free(endpoint->target);
     free(endpoint->locked);
     free(endpoint->name);
     free(endpoint->url);

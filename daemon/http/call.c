@@ -41,7 +41,6 @@ int64_t http_call_timeout_ms(const struct http_call *call) {
 
 void http_call_free(struct http_call *call) {
     outcome_free(&call->outcome);
-    target_release(call->target);
     free(call->addresses);
     http_policy_unref(call->policy);
     free(call);

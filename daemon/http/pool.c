@@ -224,7 +224,7 @@ void pool_send(struct pool *pool, struct http_call *call) {
     list_init(&call->link);
     call->outcome.started_at = clock_now().wall_ms;
     call->outcome.retry_after_ms = -1;
-    if (!(call->target = target_share(call->delivery->endpoint, &error)))
+    if (!(call->target = target_of(call->delivery->endpoint, &error)))
         pool_end(pool, call, VERDICT_INVALID, memory_copy_string(error.text));
     else if (call->policy->proxy && (refusal = pool_refusal(call)))
         pool_end_refused(pool, call, refusal);

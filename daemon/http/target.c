@@ -141,26 +141,22 @@ void target_free(struct target *target) {
     *target = (struct target){0};
 }
 
-/* ---- shared ---------------------------------------------------------------------------------- */
+/* ---- an endpoint's ---------------------------------------------------------------------------- */
 
-struct target *target_share(struct endpoint *endpoint, struct error *error) {
-    if (!endpoint->target) {
-        struct target *target = new (struct target);
-        if (target_parse(endpoint->url, target, error)) {
-            free(target);
-            return NULL;
-        }
-        target->of = endpoint;
-        endpoint->target = target;
-    }
-    endpoint->target->references++;
-    return endpoint->target;
-}
-
-void target_release(struct target *target) {
-    if (!target || --target->references > 0)
-        return;
-    target->of->target = NULL;
+static void target_delete(struct target *target) {
     target_free(target);
     free(target);
+}
+
+const struct target *target_of(struct endpoint *endpoint, struct error *error) {
+    if (endpoint->target)
+        return endpoint->target;
+    struct target *target = new (struct target);
+    if (target_parse(endpoint->url, target, error)) {
+        free(target);
+        return NULL;
+    }
+    endpoint->target = target;
+    endpoint->target_free = target_delete;
+    return target;
 }

@@ -47,8 +47,8 @@ struct http_call {
     struct list link;
     int worker;
     struct resolver_wait wait;
-    struct target *target; /* a reference; NULL while there is none */
-    char *addresses;       /* of a host that has a name: the only ones that may be tried */
+    const struct target *target; /* the endpoint's; NULL while there is none */
+    char *addresses;             /* of a host that has a name: the only ones that may be tried */
     int64_t asked_at;      /* mono ms, for them */
     int64_t waited_ms;     /* until they were there; it counts as a part of the call */
 };

@@ -15,8 +15,6 @@
 struct endpoint;
 
 struct target {
-    int references;
-    struct endpoint *of; /* whose calls share it */
     CURLU *url;
     char *host; /* in lower case; of an IPv6 address with its brackets */
     int port;
@@ -29,13 +27,9 @@ struct target {
  * target empty. Freed with target_free(). Any thread. */
 int target_parse(const char *text, struct target *target, struct error *error) must_check;
 
-/* The target of an endpoint's URL, parsed once for all its calls that there are at a time: a
- * reference, given back with target_release(), before the endpoint goes. NULL and an ERROR_USAGE as
- * target_parse() says. The thread that owns the endpoint's count. */
-struct target *target_share(struct endpoint *endpoint, struct error *error) must_check;
-
-/* The last one frees. NULL is fine. */
-void target_release(struct target *target);
+/* The target of an endpoint's URL, which is parsed for its first call and stays the endpoint's. NULL
+ * and an ERROR_USAGE as target_parse() says. The thread that owns the endpoint's count. */
+const struct target *target_of(struct endpoint *endpoint, struct error *error) must_check;
 
 /* The address that a target holds in place of a name, or loopback for localhost. */
 void target_address(const struct target *target, struct sockaddr_storage *address);
