@@ -43,6 +43,7 @@ struct worker {
     bool calls_wait;  /* as there are enough young ones */
     uv_timer_t aging; /* until one of them no longer is */
     uv_prepare_t before_sleep;
+    bool act_at_once; /* libcurl wants to be called as soon as it can be */
     bool gave_back; /* since the loop last slept */
 };
 
@@ -138,21 +139,11 @@ static void worker_on_aging(uv_timer_t *aging) {
     (void)aging;
 }
 
-/* Called in each turn of the loop, after the events of the last one. */
-static void worker_on_before_sleep(uv_prepare_t *before_sleep) {
-    struct worker *worker = before_sleep->data;
-    worker_age(worker);
-    if (worker->calls_wait)
-        worker_start_calls(worker);
-    if (worker->calls_wait && !uv_is_active((uv_handle_t *)&worker->aging))
-        uv_timer_start(&worker->aging, worker_on_aging, YOUNG_MS / 2, 0);
-    worker_tell(worker);
-}
-
 /* ---- libcurl's events ------------------------------------------------------------------------ */
 
 static void worker_act(struct worker *worker, curl_socket_t socket, int events) {
     int running;
+    worker->act_at_once = false;
     curl_multi_socket_action(worker->multi, socket, events, &running);
     worker_collect(worker);
 }
@@ -163,6 +154,20 @@ static void worker_on_socket(void *context, curl_socket_t socket, int events) {
 
 static void worker_on_timer(uv_timer_t *timer) {
     worker_act(timer->data, CURL_SOCKET_TIMEOUT, 0);
+}
+
+/* Called in each turn of the loop, after the events of the last one. What was started is sent here
+ * already: the loop would come to it after one more look for events only. */
+static void worker_on_before_sleep(uv_prepare_t *before_sleep) {
+    struct worker *worker = before_sleep->data;
+    worker_age(worker);
+    if (worker->calls_wait)
+        worker_start_calls(worker);
+    if (worker->act_at_once)
+        worker_act(worker, CURL_SOCKET_TIMEOUT, 0);
+    if (worker->calls_wait && !uv_is_active((uv_handle_t *)&worker->aging))
+        uv_timer_start(&worker->aging, worker_on_aging, YOUNG_MS / 2, 0);
+    worker_tell(worker);
 }
 
 static int worker_want_socket(CURL *easy, curl_socket_t socket, int what, void *context,
@@ -178,14 +183,16 @@ static int worker_want_socket(CURL *easy, curl_socket_t socket, int what, void *
     return 0;
 }
 
-/* libcurl may not be called from here; a timer of 0 ms fires in the loop's next turn. */
+/* libcurl may not be called from here. */
 static int worker_want_timer(CURLM *multi, long timeout_ms, void *context) {
     struct worker *worker = context;
     (void)multi;
     if (timeout_ms < 0) {
+        worker->act_at_once = false;
         uv_timer_stop(&worker->timer);
         return 0;
     }
+    worker->act_at_once = !timeout_ms;
     uv_update_time(&worker->loop);
     uv_timer_start(&worker->timer, worker_on_timer, (uint64_t)timeout_ms, 0);
     return 0;
