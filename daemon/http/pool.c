@@ -23,6 +23,7 @@ enum {
     DESCRIPTORS_PER_LOOKUP = 2, /* one for each family */
     CONNECTIONS_LEAST = 4,      /* a worker keeps at least so many */
     RECEIVE_BATCH = 64,
+    EXPECT_TIMES = 16, /* a worker is told of a call that may come, since it last had one */
     UNEVEN_CALLS = 8, /* this many more than its share are not yet a reason to go elsewhere */
 };
 
@@ -30,6 +31,7 @@ struct pool_worker {
     struct worker *worker;
     int in_flight;
     bool sent_to;       /* since it was last rung for */
+    int expect_times;   /* that it will be told */
     uint64_t heartbeat; /* when last asked */
 };
 
@@ -236,10 +238,20 @@ void pool_send(struct pool *pool, struct http_call *call) {
 
 void pool_ring(struct pool *pool) {
     for (int i = 0; i < pool->count; i++) {
-        if (pool->workers[i].sent_to)
+        if (pool->workers[i].sent_to) {
+            pool->workers[i].expect_times = EXPECT_TIMES;
             worker_ring(pool->workers[i].worker);
+        }
         pool->workers[i].sent_to = false;
     }
+}
+
+void pool_expect(struct pool *pool) {
+    for (int i = 0; i < pool->count; i++)
+        if (pool->workers[i].expect_times) {
+            pool->workers[i].expect_times--;
+            worker_expect(pool->workers[i].worker);
+        }
 }
 
 void pool_turn(struct pool *pool, int64_t now_mono_ms) {

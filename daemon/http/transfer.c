@@ -327,6 +327,10 @@ bool transfer_start(struct transfer *transfer, struct http_call *call) {
     return false;
 }
 
+void transfer_withdraw(struct transfer *transfer) {
+    transfer_clear(transfer, true);
+}
+
 /* Headers may hold any byte, or be cut within a character; where they are kept is for text. */
 static char *transfer_headers_text(const struct buffer *headers) {
     struct buffer text = {0};

@@ -3,6 +3,7 @@
 #include "outhook/base/list.h"
 #include "outhook/base/memory.h"
 #include "outhook/http/call.h"
+#include "outhook/http/rehearsal.h"
 #include "outhook/http/socket_set.h"
 #include "outhook/http/transfer.h"
 #include "outhook/runtime/resource.h"
@@ -27,7 +28,7 @@ struct worker {
     char name[WORKER_NAME_BYTES];
     int connections;
     struct channel *calls, *done;
-    atomic_bool stopping;
+    atomic_bool stopping, expecting;
     atomic_uint_fast64_t heartbeat;
 
     struct waker waker;
@@ -38,6 +39,8 @@ struct worker {
     uv_timer_t timer;
     struct socket_set sockets;
     CURLM *multi;
+    struct rehearsal *rehearsal;
+    bool rehearses;               /* in this turn of the loop */
     struct list young, old, idle; /* transfers: those under way, by their age, and the others */
     int n_young;
     bool calls_wait;  /* as there are enough young ones */
@@ -134,6 +137,19 @@ static void worker_start_calls(struct worker *worker) {
     }
 }
 
+/* Goes through what a call takes, up to the point at which libcurl would begin with it. */
+static void worker_rehearse(struct worker *worker) {
+    if (list_first(&worker->young) || list_first(&worker->old))
+        return; /* who has calls needs none */
+    struct transfer *transfer = worker_idle_transfer(worker);
+    if (transfer_start(transfer, rehearsal_call(worker->rehearsal))) {
+        curl_multi_add_handle(worker->multi, transfer->easy);
+        curl_multi_remove_handle(worker->multi, transfer->easy);
+        transfer_withdraw(transfer);
+    }
+    list_push_front(&worker->idle, &transfer->link);
+}
+
 /* Nothing to do but to wake the loop. */
 static void worker_on_aging(uv_timer_t *aging) {
     (void)aging;
@@ -165,6 +181,9 @@ static void worker_on_before_sleep(uv_prepare_t *before_sleep) {
         worker_start_calls(worker);
     if (worker->act_at_once)
         worker_act(worker, CURL_SOCKET_TIMEOUT, 0);
+    if (worker->rehearses)
+        worker_rehearse(worker);
+    worker->rehearses = false;
     if (worker->calls_wait && !uv_is_active((uv_handle_t *)&worker->aging))
         uv_timer_start(&worker->aging, worker_on_aging, YOUNG_MS / 2, 0);
     worker_tell(worker);
@@ -230,7 +249,7 @@ static void worker_give_up_calls(struct worker *worker) {
         worker_give_back(worker, call);
     }
     worker->n_young = 0;
-    worker->calls_wait = false;
+    worker->calls_wait = worker->rehearses = false;
 }
 
 static void worker_on_wake(uv_poll_t *wake, int status, int events) {
@@ -239,6 +258,7 @@ static void worker_on_wake(uv_poll_t *wake, int status, int events) {
     waker_take(&worker->waker);
     atomic_fetch_add(&worker->heartbeat, 1);
     worker->calls_wait = true;
+    worker->rehearses = atomic_exchange(&worker->expecting, false);
     if (atomic_load(&worker->stopping)) {
         worker_give_up_calls(worker);
         worker_tell(worker);
@@ -247,6 +267,7 @@ static void worker_on_wake(uv_poll_t *wake, int status, int events) {
 }
 
 static void worker_open(struct worker *worker) {
+    worker->rehearsal = rehearsal_new();
     worker->multi = curl_multi_init();
     if (!worker->multi)
         memory_exhausted();
@@ -272,6 +293,7 @@ static void worker_close(struct worker *worker) {
     struct list *link;
     while ((link = list_pop(&worker->idle)))
         transfer_free(container_of(link, struct transfer, link));
+    rehearsal_free(worker->rehearsal);
     curl_multi_cleanup(
         worker->multi); /* says goodbye to its sockets through worker_want_socket() */
     socket_set_free(&worker->sockets);
@@ -290,6 +312,11 @@ static void worker_run(struct task *task, void *context) {
 }
 
 void worker_nudge(struct worker *worker) {
+    waker_wake(&worker->waker);
+}
+
+void worker_expect(struct worker *worker) {
+    atomic_store(&worker->expecting, true);
     waker_wake(&worker->waker);
 }
 

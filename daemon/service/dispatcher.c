@@ -328,6 +328,10 @@ static void dispatcher_reply(struct dispatcher *dispatcher, struct store_reply *
     case STORE_ENDPOINT_GONE:
         scheduler_endpoint_gone(scheduler, reply->endpoint_id);
         break;
+    case STORE_HEADS_UP:
+        if (!scheduler->slots.n_flying)
+            pool_expect(dispatcher->pool);
+        break;
     case STORE_OFFERED:
         if (!scheduler_offered(scheduler, reply->endpoint_id, reply->load->rows, reply->load->count,
                                reply->load->next_due, now))
@@ -464,6 +468,7 @@ static struct store *dispatcher_store(struct dispatcher *dispatcher, const struc
     const struct config *config = dispatcher->config;
     struct store_settings settings = {
         .path = config->database,
+        .heads_ups = true,
         .offers = true,
         .cache_bytes = config->database_cache_bytes,
         .max_pending = config->max_pending,

@@ -3,7 +3,7 @@
 import pathlib
 import time
 
-from database import enqueue, query
+from database import enqueue, query, run
 from service_manager import threads
 from waiting import wait_until
 
@@ -27,10 +27,31 @@ def sleeps(one):
     return all(after[name] - before[name] <= most for name, most in MOST.items())
 
 
+def delivered(db, count):
+    wait_until(lambda: len(query(db, "SELECT id FROM deliveries WHERE status = 'delivered'")) == count, what="delivered")
+
+
 def test_with_nothing_to_do_it_sleeps(db, daemon, receiver):
     one = daemon()
     for count in (1, 2):
         enqueue(db, url=receiver.url())
-        wait_until(lambda: len(query(db, "SELECT id FROM deliveries WHERE status = 'delivered'")) == count,
-                   what="delivered")
+        delivered(db, count)
         wait_until(lambda: sleeps(one), what="it sleeps")
+
+
+def test_others_writes_wake_it_up_in_time_but_not_for_ever(db, daemon, receiver):
+    """Each may be a webhook, so that the threads which that would pass through are told, until it never is one."""
+    one = daemon()
+    enqueue(db, url=receiver.url())
+    delivered(db, 1)
+    wait_until(lambda: sleeps(one), what="it sleeps")
+    run(db, "CREATE TABLE orders (id INTEGER PRIMARY KEY)")
+    before, began, writes = wakes(one), time.monotonic(), 400
+    for _ in range(writes):
+        run(db, "INSERT INTO orders DEFAULT VALUES")  # a process each: some milliseconds
+    after, seconds = wakes(one), time.monotonic() - began
+    more = {name: after[name] - before[name] for name in ("loop", "worker1", "worker2")}
+    assert more["loop"] >= 1 and max(more["worker1"], more["worker2"]) >= 1
+    assert more["loop"] <= 20 + 2 * seconds < writes
+    enqueue(db, url=receiver.url())
+    delivered(db, 2)

@@ -40,7 +40,7 @@ static void on_change(void *context) {
 }
 
 /* Starts a store on the world's file, and waits for nothing. */
-static struct rig *rig_start(struct world *world, bool offers) {
+static struct rig *rig_start(struct world *world, bool offers, bool heads_ups) {
     struct rig *rig = new (struct rig);
     struct error error = {0};
     rig->world = world;
@@ -51,6 +51,7 @@ static struct rig *rig_start(struct world *world, bool offers) {
                                       .max_pending = 1000,
                                       .max_payload_bytes = 5000,
                                       .offers = offers,
+                                      .heads_ups = heads_ups,
                                       .max_requests = 2 * MANY};
     rig->store = store_new(&settings, on_wake, rig);
     rig->group = task_group_new(on_change, rig);
@@ -77,8 +78,8 @@ static void expect_and_free(struct rig *rig, enum store_reply_kind kind) {
     store_reply_free(expect(rig, kind));
 }
 
-static struct rig *rig_open_with(bool offers) {
-    struct rig *rig = rig_start(world_new(), offers);
+static struct rig *rig_open_with(bool offers, bool heads_ups) {
+    struct rig *rig = rig_start(world_new(), offers, heads_ups);
     expect_and_free(rig, STORE_OPENED);
     world_open_people(rig->world);
     sqlite3_busy_timeout(rig->world->people, 10000);
@@ -86,7 +87,7 @@ static struct rig *rig_open_with(bool offers) {
 }
 
 static struct rig *rig_open(void) {
-    return rig_open_with(false);
+    return rig_open_with(false, false);
 }
 
 static void rig_free(struct rig *rig) {
@@ -186,7 +187,7 @@ static void tells_what_is_there_before_it_is_open(void **state) {
     sql(world->people, "INSERT INTO webhooks (endpoint, payload, created_at)"
                        " VALUES ('other', 1, 1700000000000)");
     database_close(&world->daemon);
-    struct rig *rig = rig_start(world, false);
+    struct rig *rig = rig_start(world, false, false);
     struct store_reply *reply = expect(rig, STORE_ENDPOINT);
     assert_string_equal(reply->endpoint->name, "billing");
     assert_true(reply->due_at == CLOCK_NEVER);
@@ -225,7 +226,7 @@ static void notices_loads_and_writes(void **state) {
 /* Loaded before they are asked for; where they are refused, there are no offers for a while. */
 static void few_new_rows_are_offered(void **state) {
     (void)state;
-    struct rig *rig = rig_open_with(true);
+    struct rig *rig = rig_open_with(true, false);
     int64_t id = add_endpoint(rig->world, "billing");
     expect_and_free(rig, STORE_ENDPOINT);
     add_webhook(rig->world, "billing", "{}");
@@ -246,6 +247,29 @@ static void few_new_rows_are_offered(void **state) {
     sql(rig->world->people, "INSERT INTO webhooks (endpoint, payload, deliver_at)"
                             " VALUES ('billing', 1, 1900000000000)");
     expect_and_free(rig, STORE_NOTICED); /* not due */
+    rig_free(rig);
+}
+
+/* One that is written while the store is busy with the last one is not told of before. */
+static void a_write_is_told_of_before_what_it_brings(void **state) {
+    (void)state;
+    struct rig *rig = rig_open_with(false, true);
+    struct store_reply *reply;
+    add_endpoint(rig->world, "billing");
+    while ((reply = next_reply(rig))->kind == STORE_HEADS_UP)
+        store_reply_free(reply);
+    assert_int_equal(reply->kind, STORE_ENDPOINT);
+    store_reply_free(reply);
+    bool told = false;
+    while (!told) {
+        usleep(10000);
+        add_webhook(rig->world, "billing", "{}");
+        reply = next_reply(rig);
+        told = reply->kind == STORE_HEADS_UP;
+        store_reply_free(reply);
+        if (told)
+            expect_and_free(rig, STORE_NOTICED);
+    }
     rig_free(rig);
 }
 
@@ -442,7 +466,7 @@ static void another_programs_database_is_refused(void **state) {
     assert_int_equal(sqlite3_open(world->path, &handle), SQLITE_OK);
     sql(handle, "CREATE TABLE theirs (x)");
     sqlite3_close(handle);
-    struct rig *rig = rig_start(world, false);
+    struct rig *rig = rig_start(world, false, false);
     assert_ends_with(rig, ERROR_DAMAGED, "is another program's database");
     rig_free(rig);
 }
@@ -451,7 +475,7 @@ static void a_directory_that_is_not_there(void **state) {
     (void)state;
     struct world *world = world_new();
     snprintf(world->path, sizeof world->path, "%s/no/outhook.db", world->directory);
-    struct rig *rig = rig_start(world, false);
+    struct rig *rig = rig_start(world, false, false);
     assert_ends_with(rig, ERROR_FAILED, "can't create");
     rig_free(rig);
 }
@@ -462,6 +486,7 @@ int main(void) {
         cmocka_unit_test(tells_what_is_there_before_it_is_open),
         cmocka_unit_test(notices_loads_and_writes),
         cmocka_unit_test(few_new_rows_are_offered),
+        cmocka_unit_test(a_write_is_told_of_before_what_it_brings),
         cmocka_unit_test(a_released_row_is_loaded_again),
         cmocka_unit_test(edits_cancels_and_the_end_of_an_endpoint),
         cmocka_unit_test(a_disabled_endpoint_is_told_behind_its_outcome),

@@ -40,6 +40,9 @@ void pool_turn(struct pool *pool, int64_t now_mono_ms);
 /* Wakes the workers for the calls that were sent since the last time; to be called after them. */
 void pool_ring(struct pool *pool);
 
+/* A call may be about to come: wakes the workers that have had one lately. */
+void pool_expect(struct pool *pool);
+
 /* When pool_turn() is due even if nothing wakes the owner; CLOCK_NEVER: not. */
 int64_t pool_wake_at(const struct pool *pool);
 

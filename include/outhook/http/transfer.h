@@ -57,6 +57,9 @@ void transfer_free(struct transfer *transfer);
  */
 bool transfer_start(struct transfer *transfer, struct http_call *call);
 
+/* Lets go of a call that was set up and not made. */
+void transfer_withdraw(struct transfer *transfer);
+
 /* Fills the call's outcome from how libcurl ended, and lets go of the call. */
 void transfer_finish(struct transfer *transfer, CURLcode code);
 

@@ -37,6 +37,10 @@ void worker_send(struct worker *worker, struct http_call *call);
 
 void worker_ring(struct worker *worker);
 
+/* A call may be about to come: the worker wakes, and has set one up by then, unless it has others.
+ * Any thread. */
+void worker_expect(struct worker *worker);
+
 /* A number that grows while the worker's loop turns; worker_nudge() makes it turn. Any thread. */
 uint64_t worker_heartbeat(struct worker *worker);
 void worker_nudge(struct worker *worker);

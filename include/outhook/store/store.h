@@ -33,6 +33,7 @@ struct store_settings {
     int64_t max_pending, max_payload_bytes;
     struct retention_settings retain;
     int max_requests;             /* the most requests that are ever unanswered */
+    bool heads_ups;               /* somebody's beginning to write is told */
     bool offers;                  /* new rows may be loaded before they are asked for */
     struct vitals *vitals;        /* kept up to date; NULL: nobody wants them */
     const struct seal_keys *keys; /* that seal and open secrets; copied. NULL: none */

@@ -34,6 +34,7 @@ enum store_reply_kind {
     STORE_OPENED,   /* all endpoints that need a lane have been told of */
     STORE_ENDPOINT, /* endpoint, due_at: a new one, or an edited one, or one with edited rows */
     STORE_ENDPOINT_GONE, /* endpoint_id */
+    STORE_HEADS_UP,      /* somebody writes: new rows may be about to come */
     STORE_NOTICED,       /* endpoint_id, due_at: new rows */
     STORE_OFFERED, /* endpoint_id, due_at, load: new rows, of which some are loaded already; they
                       are taken, or given back by STORE_RELEASE */
