@@ -23,7 +23,7 @@ enum {
     DESCRIPTORS_PER_LOOKUP = 2, /* one for each family */
     CONNECTIONS_LEAST = 4,      /* a worker keeps at least so many */
     RECEIVE_BATCH = 64,
-    EXPECT_TIMES = 16, /* a worker is told of a call that may come, since it last had one */
+    EXPECT_TIMES = 16, /* so often a worker expects a call in vain */
     UNEVEN_CALLS = 8, /* this many more than its share are not yet a reason to go elsewhere */
 };
 
@@ -31,13 +31,14 @@ struct pool_worker {
     struct worker *worker;
     int in_flight;
     bool sent_to;       /* since it was last rung for */
-    int expect_times;   /* that it will be told */
+    int expect_times;   /* that it still will */
     uint64_t heartbeat; /* when last asked */
 };
 
 struct pool {
     struct pool_settings settings;
     struct resolver *resolver;
+    bool expecting;    /* since workers were last rung for */
     struct list ended; /* calls that no worker got */
     struct channel *done;
     int count, in_flight;
@@ -236,22 +237,26 @@ void pool_send(struct pool *pool, struct http_call *call) {
         pool_send_to_worker(pool, call);
 }
 
-void pool_ring(struct pool *pool) {
-    for (int i = 0; i < pool->count; i++) {
-        if (pool->workers[i].sent_to) {
-            pool->workers[i].expect_times = EXPECT_TIMES;
-            worker_ring(pool->workers[i].worker);
-        }
-        pool->workers[i].sent_to = false;
+/* One that is awake, and one that hasn't had a call for long, expects none. */
+static void pool_ring_for(const struct pool *pool, struct pool_worker *worker) {
+    if (worker->sent_to) {
+        worker->expect_times = EXPECT_TIMES;
+        worker_ring(worker->worker);
+    } else if (pool->expecting && !worker->in_flight && worker->expect_times) {
+        worker->expect_times--;
+        worker_expect(worker->worker);
     }
+    worker->sent_to = false;
+}
+
+void pool_ring(struct pool *pool) {
+    for (int i = 0; i < pool->count; i++)
+        pool_ring_for(pool, &pool->workers[i]);
+    pool->expecting = false;
 }
 
 void pool_expect(struct pool *pool) {
-    for (int i = 0; i < pool->count; i++)
-        if (pool->workers[i].expect_times) {
-            pool->workers[i].expect_times--;
-            worker_expect(pool->workers[i].worker);
-        }
+    pool->expecting = true;
 }
 
 void pool_turn(struct pool *pool, int64_t now_mono_ms) {

@@ -185,7 +185,8 @@ static void worker_on_before_sleep(uv_prepare_t *before_sleep) {
         worker_rehearse(worker);
     worker->rehearses = false;
     if (worker->calls_wait && !uv_is_active((uv_handle_t *)&worker->aging))
-        uv_timer_start(&worker->aging, worker_on_aging, YOUNG_MS / 2, 0);
+        uv_timer_start(&worker->aging, worker_on_aging,
+                       worker->n_young < YOUNG_MAX ? 0 : YOUNG_MS / 2, 0);
     worker_tell(worker);
 }
 

@@ -33,7 +33,7 @@ enum {
     REQUESTS_SPARE = 16384,
     GATES_EVERY_MS = 1000, /* how often people are told what holds endpoints up */
     GATES_MAX = 500,       /* at most so many of them */
-    IDLE_LANES_MAX = 4096, /* of bare URLs, at about 1 kB each */
+    IDLE_LANES_MAX = 4096, /* of bare URLs, at less than 2 kB each */
     HOUR_MS = 3600000,
     HOST_TEXT_BYTES = 600, /* as long as an origin may be */
 };
@@ -281,7 +281,7 @@ static void dispatcher_take_calls(struct dispatcher *dispatcher, struct now now)
             bool aborted = calls[i]->outcome.verdict == VERDICT_ABORTED;
             if (!aborted)
                 dispatcher_complete(dispatcher, calls[i], now);
-            http_call_free(calls[i]); /* before its endpoint may go */
+            http_call_free(calls[i]);
             if (aborted)
                 scheduler_aborted(&dispatcher->scheduler, delivery);
         }
@@ -329,8 +329,7 @@ static void dispatcher_reply(struct dispatcher *dispatcher, struct store_reply *
         scheduler_endpoint_gone(scheduler, reply->endpoint_id);
         break;
     case STORE_HEADS_UP:
-        if (!scheduler->slots.n_flying)
-            pool_expect(dispatcher->pool);
+        pool_expect(dispatcher->pool);
         break;
     case STORE_OFFERED:
         if (!scheduler_offered(scheduler, reply->endpoint_id, reply->load->rows, reply->load->count,
@@ -528,9 +527,9 @@ void dispatcher_free(struct dispatcher *dispatcher) {
         return;
     if (dispatcher->gates_again)
         store_request_free(dispatcher->gates_again);
-    pool_free(dispatcher->pool);
     store_free(dispatcher->store);
     scheduler_free(&dispatcher->scheduler);
+    pool_free(dispatcher->pool); /* and libcurl with it, which endpoints' targets are libcurl's */
     http_policy_unref(dispatcher->policy);
     waker_close(&dispatcher->waker);
     free(dispatcher);

@@ -41,6 +41,7 @@ struct store {
     struct sealer sealer;
     struct watch watch;
     struct heads_up heads_up;
+    int64_t log_writes; /* that were taken for a heads-up, or left out */
     struct retention retention;
     struct presence presence;
     struct news news;
@@ -341,26 +342,32 @@ static int64_t sooner_us(int64_t until_us, int64_t due_at_ms) {
     return due_at_ms < until_us / 1000 ? due_at_ms * 1000 : until_us;
 }
 
+static bool store_log_was_written(struct store *store) {
+    bool written = store->watch.log_writes != store->log_writes;
+    store->log_writes = store->watch.log_writes;
+    return written;
+}
+
+/* What was written until now can't be told from what we have written. */
+static void store_leave_out_own_writes(struct store *store, int64_t now_us) {
+    watch_read(&store->watch, now_us);
+    if (store_log_was_written(store))
+        heads_up_own_write(&store->heads_up, now_us);
+}
+
 static void store_give_heads_up(struct store *store) {
-    if (!store->settings.heads_ups || !heads_up_due(&store->heads_up, store->watch.event_at_us))
+    if (!store_log_was_written(store) || !store->settings.heads_ups ||
+        !heads_up_due(&store->heads_up, store->watch.event_at_us))
         return;
     exchange_reply(&store->exchange, &(struct store_reply){.kind = STORE_HEADS_UP});
     exchange_tell(&store->exchange);
 }
 
-/* What has been written until now was written by us, or comes too late for a heads-up. */
-static void store_leave_out_own_events(struct store *store, int64_t now_us) {
-    int64_t before_us = store->watch.event_at_us;
-    watch_read(&store->watch, now_us);
-    if (store->watch.event_at_us != before_us)
-        heads_up_own_write(&store->heads_up, now_us);
-}
-
 /* Sleeps until there is something to do. */
 static void store_sleep(struct store *store) {
     int64_t now_us = clock_mono_us();
-    store_leave_out_own_events(store, now_us);
-    int64_t event_at_us = store->watch.event_at_us, until_us = store->watch.look_at_us;
+    store_leave_out_own_writes(store, now_us);
+    int64_t until_us = store->watch.look_at_us;
     until_us = sooner_us(until_us, sealer_due_at(&store->sealer));
     until_us = sooner_us(until_us, presence_due_at(&store->presence, &store->watch));
     until_us = sooner_us(until_us, checkpoint_due_at(&store->checkpoint));
@@ -372,8 +379,7 @@ static void store_sleep(struct store *store) {
     if (store->news.more_fresh || store->more_requests || !store->news.booted)
         until_us = now_us;
     watch_wait(&store->watch, &store->exchange.waker, until_us - now_us);
-    if (store->watch.event_at_us != event_at_us)
-        store_give_heads_up(store);
+    store_give_heads_up(store);
 }
 
 /* That it is the right database is known before the daemon says that it is ready. */

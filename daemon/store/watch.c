@@ -78,6 +78,7 @@ static void watch_event(struct watch *watch, const struct inotify_event *event, 
     bool copied = any || (database && (event->mask & IN_MODIFY));
     *happened |= log || copied; /* a checkpoint of another's looks like a commit, too */
     watch->database_writes += copied;
+    watch->log_writes += any || (log && (event->mask & IN_MODIFY));
     watch->renames += any || ((log || database) && renamed);
 }
 
@@ -85,6 +86,8 @@ void watch_read(struct watch *watch, int64_t now_us) {
     char bytes[16384] __attribute__((aligned(__alignof__(struct inotify_event))));
     ssize_t length;
     bool happened = false;
+    if (watch->fd < 0)
+        return;
     while ((length = read(watch->fd, bytes, sizeof bytes)) > 0) {
         for (char *at = bytes; at < bytes + length;) {
             const struct inotify_event *event = (const struct inotify_event *)(void *)at;

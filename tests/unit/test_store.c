@@ -250,25 +250,26 @@ static void few_new_rows_are_offered(void **state) {
     rig_free(rig);
 }
 
+/* The next reply that is something else; *heads_ups is counted up by those before it. */
+static void expect_behind_heads_ups(struct rig *rig, enum store_reply_kind kind, int *heads_ups) {
+    struct store_reply *reply;
+    for (; (reply = next_reply(rig))->kind == STORE_HEADS_UP; (*heads_ups)++)
+        store_reply_free(reply);
+    assert_int_equal(reply->kind, kind);
+    store_reply_free(reply);
+}
+
 /* One that is written while the store is busy with the last one is not told of before. */
 static void a_write_is_told_of_before_what_it_brings(void **state) {
     (void)state;
     struct rig *rig = rig_open_with(false, true);
-    struct store_reply *reply;
+    int heads_ups = 0;
     add_endpoint(rig->world, "billing");
-    while ((reply = next_reply(rig))->kind == STORE_HEADS_UP)
-        store_reply_free(reply);
-    assert_int_equal(reply->kind, STORE_ENDPOINT);
-    store_reply_free(reply);
-    bool told = false;
-    while (!told) {
+    expect_behind_heads_ups(rig, STORE_ENDPOINT, &heads_ups);
+    for (heads_ups = 0; !heads_ups;) {
         usleep(10000);
         add_webhook(rig->world, "billing", "{}");
-        reply = next_reply(rig);
-        told = reply->kind == STORE_HEADS_UP;
-        store_reply_free(reply);
-        if (told)
-            expect_and_free(rig, STORE_NOTICED);
+        expect_behind_heads_ups(rig, STORE_NOTICED, &heads_ups);
     }
     rig_free(rig);
 }

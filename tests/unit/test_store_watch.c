@@ -175,7 +175,23 @@ static void a_write_to_the_database_itself_is_an_event_too(void **state) {
     watch_read(&watch, NOW + LONG_AFTER);
     assert_int_equal(watch.look_at_us, NOW + LONG_AFTER);
     assert_true(watch.database_writes > 0);
+    assert_int_equal(watch.log_writes, 0);
     assert_false(watch_found(&watch, NOW + LONG_AFTER));
+    watch_close(&watch);
+}
+
+/* Whoever only reads closes the log, too. */
+static void a_close_is_no_write_to_the_log(void **state) {
+    (void)state;
+    struct watch watch = opened();
+    write_file("outhook.db-wal");
+    watch_read(&watch, NOW);
+    int64_t before = watch.log_writes;
+    assert_true(before > 0);
+    close(open(path_of("outhook.db-wal"), O_RDWR | O_CLOEXEC));
+    watch_read(&watch, NOW + 1);
+    assert_int_equal(watch.log_writes, before);
+    assert_int_equal(watch.event_at_us, NOW + 1);
     watch_close(&watch);
 }
 
@@ -225,6 +241,7 @@ int main(void) {
         cmocka_unit_test(a_commit_that_nothing_told_of_keeps_looks_close),
         cmocka_unit_test(an_unread_event_tells_of_a_commit),
         cmocka_unit_test(a_write_to_the_database_itself_is_an_event_too),
+        cmocka_unit_test(a_close_is_no_write_to_the_log),
         cmocka_unit_test(what_moves_is_seen),
         cmocka_unit_test(a_path_without_a_directory_is_here),
     };

@@ -46,7 +46,8 @@ struct endpoint {
     struct durations *retry_schedule;
     char *tls_ca_file, *tls_cert_file, *tls_key_file;
 
-    /* What the URL was parsed into, from the first call on, and what frees it; the loop thread's. */
+    /* What the URL was parsed into, from the first call on, and what frees it. The loop sets it,
+     * workers read it. */
     struct target *target;
     void (*target_free)(struct target *target);
 

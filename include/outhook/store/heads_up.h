@@ -23,7 +23,7 @@
 struct heads_up {
     int64_t sign_at_us;    /* the last one */
     int64_t not_before_us; /* the next heads-up */
-    int64_t put_off_us;    /* for so long, if the next one is in vain */
+    int64_t put_off_us;    /* how much later than the next heads-up the one after it may be */
 };
 
 /* Somebody else has begun to write at `now_us`. Whether it is time for a heads-up. */

@@ -26,6 +26,7 @@ struct watch {
     bool blind; /* others' commits come without an event */
     char database_name[256], wal_name[256];
     int64_t database_writes; /* of the database's file itself that were seen, by whomever */
+    int64_t log_writes;      /* of its log, likewise */
     int64_t renames;         /* of it or of its log that were seen: moved, made, deleted */
     int64_t event_at_us;     /* mono; when the ladder started; 0: it starts with the first look */
     int step;                /* the next rung */
@@ -38,7 +39,7 @@ void watch_open(struct watch *watch, const char *database_path);
 
 void watch_close(struct watch *watch);
 
-/* Reads what happened; call it when the descriptor is readable. */
+/* Reads what happened, if anything did. */
 void watch_read(struct watch *watch, int64_t now_us);
 
 /* Waits for so long, or until the waker, which is then taken, or the watch has something. */
