@@ -24,7 +24,7 @@ enum {
     CONNECTIONS_LEAST = 4,      /* a worker keeps at least so many */
     RECEIVE_BATCH = 64,
     EXPECT_TIMES = 16, /* so often a worker expects a call in vain */
-    UNEVEN_CALLS = 8, /* this many more than its share are not yet a reason to go elsewhere */
+    UNEVEN_CALLS = 8,  /* this many more than its share are not yet a reason to go elsewhere */
 };
 
 struct pool_worker {

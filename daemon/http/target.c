@@ -141,7 +141,7 @@ void target_free(struct target *target) {
     *target = (struct target){0};
 }
 
-/* ---- an endpoint's ---------------------------------------------------------------------------- */
+/* ---- an endpoint's --------------------------------------------------------------------------- */
 
 static void target_delete(struct target *target) {
     target_free(target);

@@ -47,7 +47,7 @@ struct worker {
     uv_timer_t aging; /* until one of them no longer is */
     uv_prepare_t before_sleep;
     bool act_at_once; /* libcurl wants to be called as soon as it can be */
-    bool gave_back; /* since the loop last slept */
+    bool gave_back;   /* since the loop last slept */
 };
 
 /* ---- calls ----------------------------------------------------------------------------------- */

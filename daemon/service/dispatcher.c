@@ -529,7 +529,7 @@ void dispatcher_free(struct dispatcher *dispatcher) {
         store_request_free(dispatcher->gates_again);
     store_free(dispatcher->store);
     scheduler_free(&dispatcher->scheduler);
-    pool_free(dispatcher->pool); /* and libcurl with it, which endpoints' targets are libcurl's */
+    pool_free(dispatcher->pool); /* and libcurl, after what it has made for endpoints */
     http_policy_unref(dispatcher->policy);
     waker_close(&dispatcher->waker);
     free(dispatcher);

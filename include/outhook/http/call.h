@@ -49,8 +49,8 @@ struct http_call {
     struct resolver_wait wait;
     const struct target *target; /* the endpoint's; NULL while there is none */
     char *addresses;             /* of a host that has a name: the only ones that may be tried */
-    int64_t asked_at;      /* mono ms, for them */
-    int64_t waited_ms;     /* until they were there; it counts as a part of the call */
+    int64_t asked_at;            /* mono ms, for them */
+    int64_t waited_ms;           /* until they were there; it counts as a part of the call */
 };
 
 /* How long the call may take to connect, name lookup and all; the whole call may take less. */

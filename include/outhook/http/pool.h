@@ -40,7 +40,7 @@ void pool_turn(struct pool *pool, int64_t now_mono_ms);
 /* Wakes the workers for the calls that were sent since the last time; to be called after them. */
 void pool_ring(struct pool *pool);
 
-/* A call may be about to come: pool_ring() then wakes the workers, too, that have none under way and
+/* A call may be about to come: pool_ring() then also wakes the workers that have none under way and
  * have had one lately, so that they have everything at hand. */
 void pool_expect(struct pool *pool);
 

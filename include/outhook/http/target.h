@@ -27,8 +27,8 @@ struct target {
  * target empty. Freed with target_free(). Any thread. */
 int target_parse(const char *text, struct target *target, struct error *error) must_check;
 
-/* The target of an endpoint's URL, which is parsed for its first call and stays the endpoint's. NULL
- * and an ERROR_USAGE as target_parse() says. The thread that sends the endpoint's calls. */
+/* The target of an endpoint's URL, which is parsed for its first call and stays the endpoint's.
+ * NULL and an ERROR_USAGE as target_parse() says. The thread that sends the endpoint's calls. */
 const struct target *target_of(struct endpoint *endpoint, struct error *error) must_check;
 
 /* The address that a target holds in place of a name, or loopback for localhost. */
